@@ -1,0 +1,99 @@
+package webhook
+
+import (
+	"net/http"
+	"time"
+)
+
+// Outcome is what an attempt led to.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeDelivered Outcome = "delivered"
+	OutcomeRetrying  Outcome = "retrying"
+	OutcomeDead      Outcome = "dead"
+)
+
+// Reason says why an attempt had its outcome.
+type Reason string
+
+// The reasons. ReasonOK, ReasonHTTPStatus and ReasonGone come from an answer,
+// the others from its absence.
+const (
+	ReasonOK          Reason = "ok"
+	ReasonHTTPStatus  Reason = "http_status"
+	ReasonTimeout     Reason = "timeout"
+	ReasonDNS         Reason = "dns"
+	ReasonConnect     Reason = "connect"
+	ReasonTLS         Reason = "tls"
+	ReasonReset       Reason = "reset"
+	ReasonProtocol    Reason = "protocol"
+	ReasonBlocked     Reason = "blocked"
+	ReasonGone        Reason = "gone"
+	ReasonInterrupted Reason = "interrupted"
+)
+
+// Trigger says what caused an attempt.
+type Trigger string
+
+// TriggerDelivery is an attempt that the queue made.
+const TriggerDelivery Trigger = "delivery"
+
+// Attempt is one POST of a delivery, as it is kept.
+type Attempt struct {
+	// ID is made before the POST; recording the same id twice changes nothing.
+	ID  string
+	Ref DeliveryRef
+	// Type is the event's.
+	Type string
+	// Number counts the attempts of the delivery from 1; that of an
+	// interrupted attempt is used again.
+	Number    int
+	Trigger   Trigger
+	StartedAt time.Time
+	Duration  time.Duration
+	Phases    Phases
+	// URL is where it went, its query redacted.
+	URL string
+	// Status of the answer; 0 when there was none.
+	Status  int
+	Outcome Outcome
+	Reason  Reason
+	// ResponseHeader and ResponseBody are kept of failed attempts only, bounded.
+	ResponseHeader http.Header
+	ResponseBody   []byte
+	// NextAttemptAt is set when the outcome is OutcomeRetrying.
+	NextAttemptAt time.Time
+}
+
+// Phases are how long the parts of an attempt took; 0 for a part that did not
+// happen, as on a reused connection.
+type Phases struct {
+	DNS, Connect, TLS, FirstByte time.Duration
+}
+
+// Request is what a [Sender] POSTs.
+type Request struct {
+	URL string
+	// Header holds the signature headers and the endpoint's own; the sender
+	// adds nothing of a caller's.
+	Header http.Header
+	// Body is sent byte for byte and not modified.
+	Body []byte
+	// Timeout bounds the whole attempt, body included.
+	Timeout time.Duration
+}
+
+// Response is what came of a POST.
+type Response struct {
+	// Status is 0 when there was no answer.
+	Status int
+	// Reason is ReasonOK when there was an answer, whatever its status.
+	Reason Reason
+	Header http.Header
+	// Body is what was kept of the answer's body; empty for a 2xx.
+	Body     []byte
+	Duration time.Duration
+	Phases   Phases
+}

@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"go.smobi.com/outhook/signer"
+)
+
+// Purposes of an endpoint, as Smobi's customers know them. Each stands for
+// patterns of event types; see [Endpoint.Patterns].
+const (
+	PurposeStatus  = "status"
+	PurposeInbound = "inbound"
+)
+
+// Signature schemes of an endpoint.
+const (
+	SignatureHMAC    = "hmac"
+	SignatureEd25519 = "ed25519"
+)
+
+// Why an endpoint is disabled.
+const (
+	DisabledManually = "manual"
+	DisabledGone     = "gone"
+)
+
+// Limits of an endpoint's own settings.
+const (
+	MinTimeout = time.Second
+	MaxTimeout = 30 * time.Second
+)
+
+// Endpoint is where a brand wants events.
+type Endpoint struct {
+	// ID identifies the endpoint within its brand. See [IDRule].
+	ID    string
+	Brand string
+	// URL is where attempts are POSTed. Its query may carry credentials: never log it.
+	URL string
+	// Purpose is PurposeStatus, PurposeInbound, or empty when EventTypes says what is wanted.
+	Purpose string
+	// EventTypes are patterns, exact or "prefix.*"; empty when Purpose is set.
+	EventTypes []string
+	// Description and Metadata are the caller's own, never interpreted.
+	Description string
+	Metadata    map[string]string
+	// Headers are sent with every attempt. Values are kept encrypted.
+	Headers map[string]string
+	// MaxInFlight bounds the deliveries in Asynq over all workers; 0 means the store's default.
+	MaxInFlight int
+	// Timeout bounds a whole attempt; 0 means the dispatcher's default.
+	Timeout time.Duration
+	// Signature is SignatureHMAC (the default when empty) or SignatureEd25519.
+	Signature string
+	// Secrets sign every attempt: the first is the current one, the others are
+	// old and sign until they end. Kept encrypted.
+	Secrets []EndpointSecret
+	// DisabledReason is empty while the endpoint is enabled.
+	DisabledReason string
+
+	CreatedAt, UpdatedAt time.Time
+}
+
+// EndpointSecret is a signing key of an endpoint and when it stops signing.
+// Exactly one of HMAC and Ed25519 is set.
+type EndpointSecret struct {
+	HMAC    signer.Secret
+	Ed25519 signer.PrivateKey
+	// EndsAt is zero for the current secret.
+	EndsAt time.Time
+}
+
+// Key returns the secret as what signs.
+func (s EndpointSecret) Key() signer.Key {
+	if s.HMAC.IsZero() {
+		return s.Ed25519
+	}
+	return s.HMAC
+}
+
+// Ref names the endpoint.
+func (e Endpoint) Ref() EndpointRef { return EndpointRef{Brand: e.Brand, ID: e.ID} }
+
+// EndpointRef names one endpoint.
+type EndpointRef struct{ Brand, ID string }
+
+// String returns brand and id, separated by a colon.
+func (r EndpointRef) String() string { return r.Brand + ":" + r.ID }
+
+// Patterns returns the patterns of event types that the endpoint wants.
+func (e Endpoint) Patterns() []string {
+	switch e.Purpose {
+	case PurposeStatus:
+		return []string{"message.*"}
+	case PurposeInbound:
+		return []string{"interaction.*", "workflow.*"}
+	}
+	return e.EventTypes
+}
+
+// Wants tells whether the endpoint's patterns match the event type.
+func (e Endpoint) Wants(eventType string) bool {
+	return slices.ContainsFunc(e.Patterns(), func(p string) bool { return MatchType(p, eventType) })
+}
+
+// MatchType tells whether a pattern, exact or "prefix.*", matches an event type.
+func MatchType(pattern, eventType string) bool {
+	prefix, open := strings.CutSuffix(pattern, "*")
+	if !open {
+		return pattern == eventType
+	}
+	return strings.HasSuffix(prefix, ".") && strings.HasPrefix(eventType, prefix)
+}
+
+// Keys returns what signs an attempt at the given time, the current secret first.
+func (e Endpoint) Keys(at time.Time) []signer.Key {
+	keys := make([]signer.Key, 0, len(e.Secrets))
+	for _, s := range e.Secrets {
+		if s.EndsAt.IsZero() || at.Before(s.EndsAt) {
+			keys = append(keys, s.Key())
+		}
+	}
+	return keys
+}
+
+// SameKey tells whether both hold the same key, whatever their end.
+func (s EndpointSecret) SameKey(other EndpointSecret) bool {
+	return s.HMAC.Equal(other.HMAC) && s.Ed25519.Equal(other.Ed25519)
+}

@@ -1,0 +1,135 @@
+package webhook
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A destination that the guard refuses gets this many attempts, each at most
+// blockedInterval after the one before: all within the hour.
+const (
+	blockedAttempts = 3
+	blockedInterval = 20 * time.Minute
+)
+
+// Facts are what [Judge] needs to know of an attempt.
+type Facts struct {
+	Response Response
+	// Number of the attempt, from 1.
+	Number int
+	// Blocked counts the attempts in a row, before this one, whose reason was ReasonBlocked.
+	Blocked int
+	// PublishedAt and ExpiresAt are the event's.
+	PublishedAt, ExpiresAt time.Time
+	// Now is when the attempt ended.
+	Now time.Time
+}
+
+// Verdict is what an attempt means for its delivery.
+type Verdict struct {
+	Outcome Outcome
+	Reason  Reason
+	// State the delivery goes to.
+	State       State
+	DeathReason DeathReason
+	// Counts is false for an interrupted attempt: its number is used again.
+	Counts bool
+	// NextAttemptAt is set when State is StateRetrying.
+	NextAttemptAt time.Time
+	// Blocked is the number of attempts in a row whose reason was ReasonBlocked.
+	Blocked int
+	// Disable is the reason to disable the endpoint, or empty.
+	Disable string
+}
+
+// Judge decides what an attempt means. It is pure but for the jitter, and the
+// only place that decides:
+//
+//	2xx                        delivered
+//	410                        dead (gone), and the endpoint is disabled
+//	any other status           retried; 3xx is never followed
+//	no answer                  retried
+//	blocked by the guard       retried twice, then dead
+//	interrupted by us          retried at once, not counted
+//
+// A delivery whose next attempt would come too late is dead or expired now.
+// Retry-After moves the next attempt back, never forward, up to s.MaxInterval.
+func Judge(s Schedule, f Facts) Verdict {
+	v := Verdict{Reason: reason(f.Response), Counts: true}
+	switch v.Reason {
+	case ReasonOK:
+		return v.settle(StateDelivered, "")
+	case ReasonGone:
+		v.Disable = DisabledGone
+		return v.settle(StateDead, DeathGone)
+	case ReasonInterrupted:
+		v.Counts, v.Blocked = false, f.Blocked
+		return v.retry(s, f, 0)
+	case ReasonBlocked:
+		v.Blocked = f.Blocked + 1
+		if v.Blocked >= blockedAttempts {
+			return v.settle(StateDead, DeathBlocked)
+		}
+		return v.retry(s, f, min(s.Delay(f.Number), blockedInterval))
+	}
+	return v.retry(s, f, max(s.Delay(f.Number), retryAfter(f.Response.Header, f.Now, s.MaxInterval)))
+}
+
+func reason(r Response) Reason {
+	switch {
+	case r.Reason != ReasonOK:
+		return r.Reason
+	case r.Status >= 200 && r.Status <= 299:
+		return ReasonOK
+	case r.Status == http.StatusGone:
+		return ReasonGone
+	}
+	return ReasonHTTPStatus
+}
+
+func (v Verdict) settle(state State, death DeathReason) Verdict {
+	v.State, v.DeathReason = state, death
+	v.Outcome = OutcomeDead
+	if state == StateDelivered {
+		v.Outcome = OutcomeDelivered
+	}
+	return v
+}
+
+func (v Verdict) retry(s Schedule, f Facts, delay time.Duration) Verdict {
+	next := f.Now.Add(delay)
+	switch {
+	case v.Counts && s.MaxAttempts > 0 && f.Number >= s.MaxAttempts:
+		return v.settle(StateDead, DeathMaxAttempts)
+	case !f.ExpiresAt.IsZero() && !next.Before(f.ExpiresAt):
+		return v.settle(StateExpired, "")
+	case s.Overdue(f.PublishedAt, next):
+		return v.settle(StateDead, DeathMaxAge)
+	}
+	v.Outcome, v.State, v.NextAttemptAt = OutcomeRetrying, StateRetrying, next
+	return v
+}
+
+// retryAfter reads Retry-After (RFC 9110, section 10.2.3), seconds or a date,
+// as a delay from now between 0 and limit; 0 when absent or malformed.
+func retryAfter(h http.Header, now time.Time, limit time.Duration) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	var delay time.Duration
+	if at, err := http.ParseTime(value); err == nil {
+		delay = at.Sub(now)
+	} else if seconds, ok := digits(value); ok {
+		delay = scale(time.Second, seconds)
+	}
+	return max(0, min(delay, limit))
+}
+
+// digits reads a run of decimal digits of any length.
+func digits(text string) (float64, bool) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	return n, err == nil || n > 0 // too many digits: +Inf, capped by the limit
+}

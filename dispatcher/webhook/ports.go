@@ -1,0 +1,196 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// Fanout is an event and the endpoints it goes to.
+type Fanout struct {
+	Event     Event
+	Endpoints []string
+}
+
+// Admitted is the store's answer to one [Fanout].
+type Admitted struct {
+	// Duplicate says that the event was known and its fan-out finished, or finished now.
+	Duplicate bool
+	// Endpoints of the stored event: those of the first publish.
+	Endpoints []string
+	// Runs that hold a slot and must be enqueued. They may include other
+	// deliveries of the same endpoints, which were waiting.
+	Runs []Run
+	// Err is ErrConflict when the id is taken by another type or payload.
+	Err error
+}
+
+// ClaimVerdict says what a worker is to do with a task.
+type ClaimVerdict int
+
+// The verdicts of a claim.
+const (
+	// ClaimStale: another run, or no longer open: done, no POST.
+	ClaimStale ClaimVerdict = iota
+	// ClaimGo: the attempt may be made.
+	ClaimGo
+	// ClaimParked: a gate is closed, the delivery is back in its line: done, no POST.
+	ClaimParked
+	// ClaimCancelled: the endpoint was deleted: record StateCancelled.
+	ClaimCancelled
+	// ClaimExpired: past the event's ExpiresAt: record StateExpired.
+	ClaimExpired
+	// ClaimOverdue: past the schedule's MaxAge: record StateDead, DeathMaxAge.
+	ClaimOverdue
+)
+
+// Claim is the store's answer to a worker that holds a task.
+type Claim struct {
+	Verdict ClaimVerdict
+	// Number of the attempt to make, from 1.
+	Number int
+	// Blocked counts the attempts in a row, so far, whose reason was ReasonBlocked.
+	Blocked int
+	// Event has an empty Payload when its body is no longer stored.
+	Event    Event
+	Endpoint Endpoint
+}
+
+// Settlement is what a worker, or the reconciler, has to say of a delivery.
+type Settlement struct {
+	Run Run
+	// Attempt is nil when none was made.
+	Attempt *Attempt
+	// Verdict as of [Judge], or just State and DeathReason when no attempt was made.
+	Verdict Verdict
+	Now     time.Time
+}
+
+// Doomed is a waiting delivery that can only end: its endpoint was deleted, or it is overdue.
+type Doomed struct {
+	Ref   DeliveryRef
+	State State
+	Death DeathReason
+}
+
+// Backlog is what the reconciler sees of one endpoint.
+type Backlog struct {
+	// Released runs must be enqueued.
+	Released []Run
+	// Suspects are runs that have been in the queue, or due there, for some time: it must know them.
+	Suspects []Run
+	// Doomed deliveries must be settled.
+	Doomed []Doomed
+}
+
+// Survey is what the reconciler has to look at under one tag.
+type Survey struct {
+	// Unfinished are events whose fan-out was not finished in time.
+	Unfinished []EventRef
+	// Due are endpoints with open deliveries.
+	Due []EndpointRef
+}
+
+// Store keeps events, endpoints and the ledger: every open delivery in exactly
+// one of waiting, running and retrying, until an outcome is recorded.
+//
+// Safe for concurrent use by any number of processes. Every method may return
+// an error that wraps [ErrUnavailable]; then it is unknown whether anything was
+// written, and the call may be repeated. Returned slices belong to the caller.
+type Store interface {
+	// Admit writes events down and gives every delivery a slot or a place in
+	// its line. Answers are in the order of the input. Repeating it finishes
+	// what was left unfinished, and never sends twice.
+	Admit(ctx context.Context, fanouts []Fanout) ([]Admitted, error)
+	// Finish takes events out of the list of unfinished fan-outs, once their runs are enqueued.
+	Finish(ctx context.Context, events []EventRef) error
+
+	// Claim decides whether a task may be attempted now, and hands over what the attempt needs.
+	Claim(ctx context.Context, run Run) (Claim, error)
+	// Record saves an attempt and the delivery's new state, and answers which
+	// runs of the same endpoint were released by it. Recording an attempt id
+	// twice answers the same. A settlement of an old run saves its attempt, and
+	// changes the state only when it was delivered.
+	Record(ctx context.Context, s Settlement) ([]Run, error)
+
+	// CreateEndpoint stores an endpoint unless its id is taken, and answers what is stored.
+	// Errors: [ErrLimit].
+	CreateEndpoint(ctx context.Context, e Endpoint) (stored Endpoint, created bool, err error)
+	// Endpoint returns one endpoint. Errors: [ErrNotFound].
+	Endpoint(ctx context.Context, ref EndpointRef) (Endpoint, error)
+	// Endpoints returns all endpoints of a brand, by id.
+	Endpoints(ctx context.Context, brand string) ([]Endpoint, error)
+	// DisableEndpoint stops an endpoint: nothing new is sent, what waits keeps waiting. Errors: [ErrNotFound].
+	DisableEndpoint(ctx context.Context, ref EndpointRef, reason string) error
+	// EnableEndpoint starts it again and answers the runs to enqueue. Errors: [ErrNotFound].
+	EnableEndpoint(ctx context.Context, ref EndpointRef) ([]Run, error)
+	// DeleteEndpoint leaves a tombstone; what is open is settled as cancelled by the reconciler.
+	DeleteEndpoint(ctx context.Context, ref EndpointRef) error
+
+	// Event returns an event and the ids of the endpoints it went to. Errors: [ErrNotFound].
+	Event(ctx context.Context, ref EventRef) (Event, []string, error)
+	// Delivery returns how a delivery stands. Errors: [ErrNotFound].
+	Delivery(ctx context.Context, ref DeliveryRef) (Delivery, error)
+	// Attempts returns the kept attempts of a delivery, oldest first.
+	Attempts(ctx context.Context, ref DeliveryRef) ([]Attempt, error)
+	// DeadLetters returns up to limit dead letters of an endpoint, newest first.
+	DeadLetters(ctx context.Context, ref EndpointRef, limit int) ([]DeliveryRef, error)
+
+	// Tags is the number of parts that Survey looks at, one at a time.
+	Tags() int
+	// Survey takes the tag's lock for a few seconds and answers what to look
+	// at; nothing when another process has the lock.
+	Survey(ctx context.Context, tag int) (Survey, error)
+	// Inspect looks at one endpoint: releases what may run, and says what needs care.
+	Inspect(ctx context.Context, ref EndpointRef) (Backlog, error)
+	// Redrive gives a delivery whose task is lost a new run, or its place in
+	// the line; nothing when the run is no longer the current one.
+	Redrive(ctx context.Context, lost Run) ([]Run, error)
+
+	// Ping returns an error unless the store answers, and how far its clock is ahead of this process.
+	Ping(ctx context.Context) (skew time.Duration, err error)
+}
+
+// TaskState is what the queue knows of a run.
+type TaskState int
+
+// The states of a task.
+const (
+	// TaskAlive: pending, scheduled, to be retried, or active with a live lease.
+	TaskAlive TaskState = iota
+	// TaskMissing: the queue does not know it.
+	TaskMissing
+	// TaskAbandoned: active, but its worker's lease is over.
+	TaskAbandoned
+	// TaskEnded: archived or completed.
+	TaskEnded
+)
+
+// String names the state as a cause of a re-drive.
+func (s TaskState) String() string {
+	return [...]string{"alive", "missing", "abandoned", "ended"}[s]
+}
+
+// Queue runs what may run now. It carries ids only.
+//
+// Safe for concurrent use. Errors wrap [ErrUnavailable].
+type Queue interface {
+	// QueueFor names the Asynq queue of an endpoint's live deliveries.
+	QueueFor(ref EndpointRef) string
+	// Enqueue makes every run a task. A run that is a task already is left as it is.
+	Enqueue(ctx context.Context, runs []Run) error
+	// Inspect answers the states of runs, in the order of the input.
+	Inspect(ctx context.Context, runs []Run) ([]TaskState, error)
+	// Remove takes whatever is left of a run's task out of the queue.
+	Remove(ctx context.Context, run Run) error
+	// Run takes tasks and calls handle, until ctx ends; then it takes no more,
+	// waits for the handlers, and returns nil after a clean drain. A nil error of
+	// handle ends the task, a [RetryError] repeats it later, any other error
+	// repeats it after a moment.
+	Run(ctx context.Context, handle func(context.Context, Run) error) error
+}
+
+// Sender makes the POST. It never returns an error: every failure is a
+// Response with its reason, by the deadline of the request.
+type Sender interface {
+	Send(ctx context.Context, r Request) Response
+}
