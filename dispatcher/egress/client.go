@@ -1,0 +1,79 @@
+package egress
+
+import (
+	"crypto/tls"
+	"net/http"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+const (
+	maxHeader = 64 << 10
+	// idleTimeout is just below the minute after which common load balancers
+	// close, so that we are the ones who do.
+	idleTimeout = 55 * time.Second
+	// An HTTP/2 connection that a network dropped in silence would fail every
+	// attempt on it; a ping finds out.
+	pingAfter, pingTimeout = 15 * time.Second, 10 * time.Second
+	// Many hosts keep a connection or two; one busy host keeps as many as it
+	// may have deliveries in flight (delivery.maxInFlight).
+	maxIdle, maxIdlePerHost = 4096, 256
+	tlsSessions             = 1024
+)
+
+var _ webhook.Sender = (*Client)(nil)
+
+// Client sends requests out. It is safe for concurrent use; a process needs one,
+// whose connections all its attempts share.
+type Client struct {
+	cfg       Config
+	guard     guard
+	transport *http.Transport
+}
+
+// New returns a client. Errors are [webhook.FieldError]s that name a key of the
+// configuration: egress.allow, egress.ports, egress.caBundle, egress.userAgent,
+// delivery.responseBodyBytes, delivery.timeout.
+func New(cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	roots, err := cfg.roots()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, guard: newGuard(cfg)}
+	c.transport = newTransport(c.guard, &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		RootCAs:            roots,
+		ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
+	})
+	return c, nil
+}
+
+// newTransport builds from scratch: a clone of the default one would take its
+// proxies from the environment, past the guard.
+func newTransport(g guard, config *tls.Config) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	return &http.Transport{
+		Proxy:                  nil,
+		DialContext:            g.dial,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    dialTimeout,
+		DisableCompression:     true, // sends no accept-encoding, decompresses nothing
+		MaxResponseHeaderBytes: maxHeader,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		Protocols:              protocols,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	}
+}
+
+// Close closes idle connections and ends dials that nobody waits for. Attempts
+// in flight go on.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }

@@ -1,0 +1,31 @@
+// Package egress is the only way out: every HTTP request that outhook makes on
+// behalf of a brand goes through a [Client]. It implements webhook.Sender.
+//
+// # What it promises
+//
+// No connection is opened to an address outside the public Internet unless an
+// operator allowed its range. That is decided on the address actually dialled,
+// after DNS, for every connection; what a name resolved to earlier, or what the
+// URL looks like, decides nothing. Redirects are answers like any other, there
+// are no proxies, no cookies and no credentials in URLs.
+//
+// A receiver can do no harm: one deadline bounds an attempt from DNS to the end
+// of the body, at most 64 KiB of headers and 64 KiB of body are read, nothing
+// is decompressed, and TLS is at least 1.2 and always verified.
+//
+// A [webhook.Response] names no resolved address, no rule of the guard and no
+// query of the URL.
+//
+// One thing is out of this package's reach: net/http writes to the standard
+// logger what a receiver sends after its answer has ended. A process whose logs
+// must not hold receivers' text directs log.Default elsewhere.
+//
+// # One attempt may be two POSTs
+//
+// A receiver may close an idle connection in the very moment in which the next
+// POST is written to it. Such a request is sent once more, on another
+// connection, within the same attempt and deadline: only when the connection
+// had been used before and not one byte of an answer came, or when HTTP/2 says
+// that the request was not processed. Delivery is at least once anyway, and both
+// carry the same webhook-id.
+package egress
