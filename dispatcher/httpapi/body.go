@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net"
+	"net/http"
+	"strings"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// preallocated bounds what a request gets for its mere Content-Length.
+const preallocated = 64 << 10
+
+// envelopeDepth is how deep a payload lies in a batch.
+const envelopeDepth = 3
+
+// readJSON returns the body, at most limit bytes of valid JSON. Errors are
+// [Problem]s. The body belongs to the caller.
+func (q *rawRequest) readJSON(limit int) ([]byte, error) {
+	if err := checkHeader(q.r.Header); err != nil {
+		return nil, err
+	}
+	body, err := q.read(limit)
+	if err != nil {
+		return nil, err
+	}
+	return body, checkJSON(body)
+}
+
+func checkHeader(h http.Header) error {
+	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset := params["charset"]
+	switch {
+	case err != nil || kind != jsonType:
+		return problem(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
+	case charset != "" && !strings.EqualFold(charset, "utf-8"):
+		return problem(http.StatusUnsupportedMediaType, "the charset must be utf-8")
+	case len(h.Values("Content-Encoding")) > 0:
+		return problem(http.StatusUnsupportedMediaType, "the body must have no Content-Encoding")
+	}
+	return nil
+}
+
+func (q *rawRequest) read(limit int) ([]byte, error) {
+	if q.r.ContentLength > int64(limit) {
+		return nil, tooLarge(limit)
+	}
+	var b bytes.Buffer
+	b.Grow(int(max(0, min(q.r.ContentLength, preallocated))) + bytes.MinRead)
+	_, err := b.ReadFrom(http.MaxBytesReader(q.w, q.r.Body, int64(limit)))
+	if err != nil {
+		return nil, readProblem(err, limit)
+	}
+	return b.Bytes(), nil
+}
+
+func readProblem(err error, limit int) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge(limit)
+	}
+	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+		return problem(http.StatusRequestTimeout, "the body came too slowly")
+	}
+	return problem(http.StatusBadRequest, "the body ended early")
+}
+
+func tooLarge(limit int) error {
+	return problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body must be at most %d bytes", limit))
+}
+
+// checkJSON leaves UTF-8 and depth to the fields, so that they can be named;
+// only nesting that no parser takes is refused here.
+func checkJSON(body []byte) error {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return malformed("a body is required")
+	case json.Valid(body):
+		return nil
+	case depth(body) > webhook.MaxDepth+envelopeDepth:
+		return broken("body", fmt.Sprintf("must not nest deeper than %d in a payload", webhook.MaxDepth))
+	}
+	return malformed("malformed JSON" + place(body))
+}
+
+func malformed(detail string) error {
+	p := problem(http.StatusBadRequest, detail)
+	p.Errors = []ProblemError{{Location: "body", Message: detail}}
+	return p
+}
+
+func place(body []byte) string {
+	var discard json.RawMessage
+	syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &discard))
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(" at byte %d: %s", syntax.Offset, syntax.Error())
+}

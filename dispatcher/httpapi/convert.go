@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/signer"
+)
+
+func receiptOf(r webhook.Receipt) Receipt {
+	deliveries := make([]ReceiptDelivery, len(r.Endpoints))
+	for i, id := range r.Endpoints {
+		deliveries[i].EndpointID = id
+	}
+	return Receipt{ID: r.ID, Duplicate: r.Duplicate, Deliveries: deliveries}
+}
+
+// endpointOf leaves the secret out; see revealed.
+func endpointOf(e webhook.Endpoint) Endpoint {
+	out := Endpoint{
+		ID: e.ID, URL: e.URL, Purpose: e.Purpose, EventTypes: e.EventTypes,
+		Description: e.Description, Metadata: e.Metadata, Headers: e.Headers,
+		MaxInFlight: e.MaxInFlight, TimeoutMs: e.Timeout.Milliseconds(), Signature: e.Signature,
+		Disabled: e.DisabledReason != "", DisabledReason: e.DisabledReason,
+		CreatedAt: Time{e.CreatedAt}, UpdatedAt: Time{e.UpdatedAt},
+	}
+	if out.Signature == "" {
+		out.Signature = webhook.SignatureHMAC
+	}
+	if len(e.Secrets) > 0 {
+		current := e.Secrets[0]
+		out.SecretHint = current.HMAC.Hint() + current.Ed25519.Hint() // one is set, the other empty
+		out.PublicKey = current.Ed25519.Public().String()
+	}
+	return out
+}
+
+// revealed adds the secret of an endpoint that was just created. A receiver of
+// ed25519 signatures needs the public key only, so no private key is ever shown.
+func revealed(e webhook.Endpoint) Endpoint {
+	out := endpointOf(e)
+	if len(e.Secrets) > 0 {
+		out.Secret = e.Secrets[0].HMAC.Reveal()
+	}
+	return out
+}
+
+// eventOf leaves the payload out, to be spliced in; see encodeWith.
+func eventOf(s webhook.EventStatus) Event {
+	out := Event{
+		ID: s.Event.ID, Type: s.Event.Type, Brand: s.Event.Brand,
+		PublishedAt: Time{s.Event.PublishedAt}, ExpiresAt: Time{s.Event.ExpiresAt},
+		Deliveries: make([]Delivery, len(s.Deliveries)),
+	}
+	for i, d := range s.Deliveries {
+		out.Deliveries[i] = deliveryOf(d)
+	}
+	return out
+}
+
+func deliveryOf(d webhook.Delivery) Delivery {
+	return Delivery{
+		EventID: d.Ref.EventID, EndpointID: d.Ref.EndpointID,
+		State: string(d.State), WaitingFor: d.WaitingFor, Position: d.Position, Attempts: d.Attempts,
+		NextAttemptAt: Time{d.NextAttemptAt}, DeathReason: string(d.DeathReason), UpdatedAt: Time{d.UpdatedAt},
+	}
+}
+
+func attemptOf(a webhook.Attempt) Attempt {
+	out := Attempt{
+		ID: a.ID, EventID: a.Ref.EventID, EndpointID: a.Ref.EndpointID, Type: a.Type,
+		Number: a.Number, Trigger: string(a.Trigger),
+		StartedAt: Time{a.StartedAt}, DurationMs: a.Duration.Milliseconds(),
+		Phases: AttemptPhases{
+			DNSMs: a.Phases.DNS.Milliseconds(), ConnectMs: a.Phases.Connect.Milliseconds(),
+			TLSMs: a.Phases.TLS.Milliseconds(), FirstByteMs: a.Phases.FirstByte.Milliseconds(),
+		},
+		Request: AttemptRequest{URL: a.URL, Headers: sentHeaders(a)},
+		Outcome: string(a.Outcome), Reason: string(a.Reason), Response: responseOf(a),
+		NextAttemptAt: Time{a.NextAttemptAt},
+	}
+	if a.Status != 0 {
+		out.Status = &a.Status
+	}
+	return out
+}
+
+// sentHeaders are the ones that can be told from the attempt.
+func sentHeaders(a webhook.Attempt) map[string]string {
+	return map[string]string{
+		signer.HeaderID:         a.Ref.EventID,
+		signer.HeaderTimestamp:  strconv.FormatInt(a.StartedAt.Unix(), 10),
+		webhook.HeaderEventType: a.Type,
+		webhook.HeaderAttempt:   strconv.Itoa(a.Number),
+	}
+}
+
+func responseOf(a webhook.Attempt) *AttemptResponse {
+	if len(a.ResponseHeader) == 0 && len(a.ResponseBody) == 0 {
+		return nil
+	}
+	return &AttemptResponse{Headers: joined(a.ResponseHeader), Body: string(a.ResponseBody)}
+}
+
+func joined(h http.Header) map[string]string {
+	out := make(map[string]string, len(h))
+	for name, values := range h {
+		out[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	return out
+}

@@ -1,0 +1,123 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/signer"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestWireShapes holds every answer, byte for byte, against testdata.
+func TestWireShapes(t *testing.T) {
+	a := start(t)
+	stageHistory(a.service)
+	secret, key := signer.NewSecret(), signer.NewPrivateKey()
+	placeholders := strings.NewReplacer(
+		secret.Reveal(), "(the secret)", `"secretHint":"`+secret.Hint(), `"secretHint":"(its hint)`,
+		key.Public().String(), "(the public key)", `"secretHint":"`+key.Hint(), `"secretHint":"(its hint)`,
+	)
+	fullEndpoint := strings.Replace(fullEndpoint, "SECRET", secret.Reveal(), 1)
+	for _, c := range []struct {
+		file, method, path, body string
+		status                   int
+	}{
+		{"endpoint_ed25519", "POST", "/endpoints", `{"id":"ep-2","url":"https://example.com/in","purpose":"inbound","signature":"ed25519","secret":"` + key.Reveal() + `","disabled":true}`, 201},
+		{"endpoint_created", "POST", "/endpoints", fullEndpoint, 201},
+		{"endpoint_again", "POST", "/endpoints", fullEndpoint, 200},
+		{"endpoint_conflict", "POST", "/endpoints", `{"id":"ep-1","url":"https://example.com/other"}`, 409},
+		{"endpoint", "GET", "/endpoints/ep-1", "", 200},
+		{"endpoints_page", "GET", "/endpoints?limit=1", "", 200},
+		{"endpoints_empty", "GET", "/endpoints?cursor=enp6", "", 200},
+		{"publish", "POST", "/events", `{"id":"evt-2","type":"message.read","payload":{"a":1}}`, 202},
+		{"publish_again", "POST", "/events", `{"id":"evt-2","type":"message.read","payload":{"a":1}}`, 202},
+		{"publish_refused", "POST", "/events", `{"type":"message.read","payload":[]}`, 422},
+		{"batch", "POST", "/events/batch", `{"events":[{"id":"evt-2","type":"message.read","payload":{"a":1}},{"id":"evt-2","type":"message.read","payload":{"a":2}},{"type":"x"}]}`, 202},
+		{"event", "GET", "/events/evt-1", "", 200},
+		{"event_missing", "GET", "/events/evt-0", "", 404},
+		{"attempts", "GET", "/attempts?eventId=evt-1", "", 200},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			got := a.send(t, c.method, "/v1/brands/acme"+c.path, c.body)
+			if got.status != c.status {
+				t.Fatalf("status %d, want %d: %s", got.status, c.status, got.body)
+			}
+			checkGolden(t, c.file+".json", placeholders.Replace(got.body))
+		})
+	}
+	got := a.send(t, "GET", endpointPath, "", "Authorization", "")
+	if got.status != http.StatusUnauthorized {
+		t.Errorf("status %d without a key", got.status)
+	}
+	checkGolden(t, "unauthorized.json", got.body)
+}
+
+func checkGolden(t *testing.T, name, got string) {
+	t.Helper()
+	if !json.Valid([]byte(got)) {
+		t.Errorf("no JSON: %s", got)
+	}
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: %s", name, diff)
+	}
+}
+
+const fullEndpoint = `{"id":"ep-1","url":"https://example.com/hook?token=1","eventTypes":["message.*"],` +
+	`"description":"CRM <eu>","metadata":{"team":"blue"},"headers":{"x-team":"b"},"maxInFlight":8,"timeoutMs":5000,` +
+	`"secret":"SECRET","signature":"hmac"}`
+
+// stageHistory has one event with a delivery in every kind of state, and three attempts.
+func stageHistory(f *fakeService) {
+	ref := webhook.EventRef{Brand: "acme", ID: "evt-1"}
+	to := func(endpoint string) webhook.DeliveryRef {
+		return webhook.DeliveryRef{Brand: ref.Brand, EventID: ref.ID, EndpointID: endpoint}
+	}
+	f.events[ref] = webhook.Event{
+		ID: ref.ID, Brand: ref.Brand, Type: "message.failed", PublishedAt: epoch, ExpiresAt: epoch.Add(time.Hour),
+		Payload: json.RawMessage("{ \"a\" : 1e2, \"a\":\"<\u2028\" }"),
+	}
+	f.states[ref] = []webhook.Delivery{
+		{Ref: to("ep-1"), State: webhook.StateRetrying, Attempts: 2, NextAttemptAt: epoch.Add(25 * time.Second), UpdatedAt: epoch.Add(5 * time.Second)},
+		{Ref: to("ep-2"), State: webhook.StateWaiting, WaitingFor: "disabled", Position: 3, UpdatedAt: epoch},
+		{Ref: to("ep-3"), State: webhook.StateDead, Attempts: 1, DeathReason: webhook.DeathGone, UpdatedAt: epoch},
+		{Ref: to("ep-4"), State: webhook.StateDelivered, Attempts: 1, UpdatedAt: epoch},
+	}
+	f.attempts[ref] = []webhook.Attempt{
+		{
+			ID: "att-1", Ref: to("ep-1"), Type: "message.failed", Number: 1, Trigger: webhook.TriggerDelivery, StartedAt: epoch,
+			Duration: 1500 * time.Microsecond, Phases: webhook.Phases{DNS: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond, FirstByte: 4 * time.Millisecond},
+			URL: "https://example.com/hook", Status: 500, Outcome: webhook.OutcomeRetrying, Reason: webhook.ReasonHTTPStatus,
+			ResponseHeader: http.Header{"Content-Type": {"text/html"}, "Via": {"a", "b"}}, ResponseBody: []byte("<p>\xff"),
+			NextAttemptAt: epoch.Add(5 * time.Second),
+		},
+		{
+			ID: "att-2", Ref: to("ep-1"), Type: "message.failed", Number: 2, Trigger: webhook.TriggerDelivery, StartedAt: epoch.Add(5 * time.Second),
+			Duration: 15 * time.Second, URL: "https://example.com/hook", Outcome: webhook.OutcomeRetrying, Reason: webhook.ReasonTimeout,
+			NextAttemptAt: epoch.Add(25 * time.Second),
+		},
+		{
+			ID: "att-3", Ref: to("ep-4"), Type: "message.failed", Number: 1, Trigger: webhook.TriggerDelivery, StartedAt: epoch.Add(time.Second),
+			Duration: 20 * time.Millisecond, URL: "https://example.com/ok", Status: 204, Outcome: webhook.OutcomeDelivered, Reason: webhook.ReasonOK,
+		},
+	}
+}

@@ -1,0 +1,107 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+func TestErrorsOfTheService(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		is     error
+	}{
+		{webhook.Invalid("headers.X-Team", "is reserved"), 422, webhook.ErrInvalid},
+		{fmt.Errorf("publish: %w", webhook.ErrInvalid), 422, webhook.ErrInvalid},
+		{fmt.Errorf("publish: %w", webhook.ErrConflict), 409, webhook.ErrConflict},
+		{fmt.Errorf("create: %w", webhook.ErrLimit), 409, webhook.ErrLimit},
+		{fmt.Errorf("get: %w", webhook.ErrNotFound), 404, webhook.ErrNotFound},
+		{fmt.Errorf("admit: %w", webhook.ErrUnavailable), 503, webhook.ErrUnavailable},
+		{context.DeadlineExceeded, 503, webhook.ErrUnavailable},
+		{context.Canceled, 503, webhook.ErrUnavailable},
+	} {
+		a := start(t)
+		a.service.err = c.err
+		for name, err := range a.callAll(t) {
+			p, ok := errors.AsType[*httpapi.Problem](err)
+			if !ok || p.Status != c.status {
+				t.Errorf("%s: %v gives %v, want status %d", name, c.err, err, c.status)
+			}
+			for _, sentinel := range []error{
+				webhook.ErrInvalid, webhook.ErrConflict, webhook.ErrLimit, webhook.ErrNotFound, webhook.ErrUnavailable,
+			} {
+				if errors.Is(err, sentinel) != (sentinel == c.is) {
+					t.Errorf("%s: %v is %v: %v", name, err, sentinel, sentinel != c.is)
+				}
+			}
+		}
+		if a.log.Len() != 0 {
+			t.Errorf("%v is logged: %s", c.err, a.log)
+		}
+	}
+}
+
+// callAll calls every method of the client once.
+func (a api) callAll(t *testing.T) map[string]error {
+	t.Helper()
+	ctx, errs := t.Context(), map[string]error{}
+	_, errs["Publish"] = a.Publish(ctx, "acme", status(`{}`))
+	_, errs["PublishBatch"] = a.PublishBatch(ctx, "acme", []httpapi.PublishRequest{status(`{}`)})
+	_, _, errs["CreateEndpoint"] = a.CreateEndpoint(ctx, "acme", httpapi.EndpointRequest{URL: "https://example.com/"})
+	_, errs["Endpoints"] = a.Endpoints(ctx, "acme", httpapi.Page{})
+	_, errs["Endpoint"] = a.Endpoint(ctx, "acme", "ep-1")
+	_, errs["Event"] = a.Event(ctx, "acme", "evt-1")
+	_, errs["Attempts"] = a.Attempts(ctx, "acme", httpapi.AttemptQuery{EventID: "evt-1"})
+	return errs
+}
+
+func TestUnknownErrorsAreLoggedAndNotTold(t *testing.T) {
+	a := start(t)
+	a.service.err = errors.New("redis at 192.0.2.1 said WRONGTYPE")
+	for name, err := range a.callAll(t) {
+		if p, ok := errors.AsType[*httpapi.Problem](err); !ok || p.Status != http.StatusInternalServerError {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := strings.Count(a.log.String(), "WRONGTYPE"); n != 7 {
+		t.Errorf("logged %d times, want 7: %s", n, a.log)
+	}
+	got := a.send(t, "GET", endpointPath, "")
+	if checkProblem(t, got, 500, "", ""); strings.Contains(got.body, "redis") {
+		t.Errorf("told: %s", got.body)
+	}
+}
+
+func TestUnavailableAsksToWait(t *testing.T) {
+	a := start(t)
+	a.service.err = webhook.ErrUnavailable
+	got := a.send(t, "POST", publishPath, `{"type":"message.read","payload":{}}`)
+	if checkProblem(t, got, 503, "", ""); got.header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After is %q", got.header.Get("Retry-After"))
+	}
+}
+
+func TestNewNamesTheField(t *testing.T) {
+	good := httpapi.Config{Service: newFake(), Identify: identify}
+	for field, change := range map[string]func(*httpapi.Config){
+		"Service":      func(c *httpapi.Config) { c.Service = nil },
+		"Identify":     func(c *httpapi.Config) { c.Identify = nil },
+		"PayloadBytes": func(c *httpapi.Config) { c.PayloadBytes = -1 },
+		"RequestBytes": func(c *httpapi.Config) { c.RequestBytes = 1000 },
+		"BatchEvents":  func(c *httpapi.Config) { c.BatchEvents = -1 },
+	} {
+		c := good
+		change(&c)
+		_, err := httpapi.New(c)
+		if f, ok := errors.AsType[*webhook.FieldError](err); !ok || f.Field != field {
+			t.Errorf("error %v, want field %s", err, field)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// settingsBytes bounds the body of every request that carries no payload.
+const settingsBytes = 256 << 10
+
+// Config says what the API serves, to whom, and within which limits.
+type Config struct {
+	// Service does what is asked. Required.
+	Service Service
+	// Identify tells who asks, false for nobody: that is answered with 401.
+	// Called once a request, before its body is read. Required.
+	Identify func(*http.Request) (Identity, bool)
+	// Logger gets what could not be answered. Defaults to slog.Default().
+	Logger *slog.Logger
+	// PayloadBytes bounds the payload of an event. Defaults to 256 KiB.
+	PayloadBytes int
+	// RequestBytes bounds the body of a publish; bodies of other requests are
+	// bounded by 256 KiB, or this if it is less. Defaults to 8 MiB.
+	RequestBytes int
+	// BatchEvents bounds the events of a batch. Defaults to 500.
+	BatchEvents int
+}
+
+// WithDefaults returns a copy with every zero field set to its default.
+func (c Config) WithDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	setDefault(&c.PayloadBytes, 256<<10)
+	setDefault(&c.RequestBytes, 8<<20)
+	setDefault(&c.BatchEvents, 500)
+	return c
+}
+
+func setDefault(field *int, value int) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Service == nil:
+		return webhook.Invalid("Service", "is required")
+	case c.Identify == nil:
+		return webhook.Invalid("Identify", "is required")
+	case c.PayloadBytes < 0:
+		return webhook.Invalid("PayloadBytes", "must be positive")
+	case c.RequestBytes < c.PayloadBytes:
+		return webhook.Invalid("RequestBytes", "must be at least PayloadBytes (%d)", c.PayloadBytes)
+	case c.BatchEvents < 0:
+		return webhook.Invalid("BatchEvents", "must be positive")
+	}
+	return nil
+}
+
+type server struct {
+	Config
+	mux *http.ServeMux
+	api huma.API
+}
+
+// New returns the API as a handler of "/v1/" and "/openapi.json", which is open
+// to everybody. Errors: a [webhook.FieldError] that names the field of the Config.
+func New(c Config) (http.Handler, error) {
+	c = c.WithDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	s := &server{Config: c, mux: http.NewServeMux()}
+	s.api = newAPI(s.mux)
+	s.api.UseMiddleware(s.authorize)
+	s.routes()
+	document, err := s.openAPI()
+	if err != nil {
+		return nil, err
+	}
+	s.mux.HandleFunc("GET /openapi.json", document)
+	s.mux.HandleFunc("/", s.unrouted)
+	return s, nil
+}
+
+// ServeHTTP answers one request. Nothing here is for a cache: answers may carry secrets.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	s.mux.ServeHTTP(w, r)
+}
