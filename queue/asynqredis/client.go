@@ -1,0 +1,115 @@
+// Package asynqredis is the Redis client that an Asynq server sees: go-redis with two cures for Asynq v0.26.0.
+//
+// The first lets a task's end be written even though Redis was away when the task ended: Asynq repeats that write later, but
+// on a context it has cancelled by then, so that the task would be delivered a second time.
+//
+// The second turns an idle worker's polling into waiting. After an empty dequeue the next one is preceded by
+//
+//	BLMOVE pending pending RIGHT RIGHT 1
+//
+// which moves the last element of the queue's pending list onto itself: it changes nothing and answers as soon as there is
+// one. An idle queue costs one command a second, and a task is taken when it arrives. While the queue is paused the wait is
+// one EXISTS a second on Asynq's mark. While Redis refuses, answers are held back, as Asynq's loop has no pause of its own.
+//
+// Give each asynq.Server a Client and one queue of its own. TaskCheckInterval then only is what Asynq sleeps after each empty
+// answer; a millisecond is right. To shut down, call Stop, then the Server's Shutdown, then Close.
+//
+// The wait occupies one connection of the inner client's pool for up to a second at a time (up to three while Redis is
+// silent): allow one for each Server in PoolSize, beside one for each command that may run at once. The Redis user needs the
+// right to BLMOVE and EXISTS. In Redis Cluster the queue's tag leads both to the right node.
+//
+// The idle wait stays off, with one warning in the log, when the Server works several queues or Asynq dequeues by a script that
+// is not known here. Dequeues are then passed on as they are. Only their answers are held back, errors for up to a second and
+// the empty ones of a single queue for up to 250 ms: Asynq would otherwise ask again after each TaskCheckInterval.
+package asynqredis
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Config has a switch for each cure. The zero value has both on.
+type Config struct {
+	// Logger is told when a cure cannot be applied. Defaults to slog.Default().
+	Logger *slog.Logger
+
+	// NoWithoutCancel leaves scripts on the context that Asynq gives them.
+	NoWithoutCancel bool
+
+	// NoIdleWait leaves dequeues alone: Asynq then polls at its TaskCheckInterval, and without a pause while Redis is away.
+	NoIdleWait bool
+}
+
+// Client is a redis.UniversalClient for one asynq.Server. What it does not change goes to the inner client as it is.
+type Client struct {
+	redis.UniversalClient
+	cfg  Config
+	wait *idleWait
+}
+
+var _ redis.UniversalClient = (*Client)(nil)
+
+// New wraps inner, which stays the caller's: neither Asynq nor Close ends it.
+func New(inner redis.UniversalClient, cfg Config) *Client {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Client{UniversalClient: inner, cfg: cfg, wait: newIdleWait(inner, cfg.Logger)}
+}
+
+// EvalSha runs a script by its digest; a dequeue may wait first.
+func (c *Client) EvalSha(ctx context.Context, sha1 string, keys []string, args ...any) *redis.Cmd {
+	ctx = c.lasting(ctx)
+	return c.dequeue(ctx, sha1, keys, func() *redis.Cmd {
+		return c.UniversalClient.EvalSha(ctx, sha1, keys, args...)
+	})
+}
+
+// Eval runs a script by its text, as Asynq does when Redis has lost the digest; a dequeue may wait first.
+func (c *Client) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
+	ctx = c.lasting(ctx)
+	run := func() *redis.Cmd { return c.UniversalClient.Eval(ctx, script, keys, args...) }
+	if _, ok := dequeueOf(keys); !ok {
+		return run() // spares the digest
+	}
+	return c.dequeue(ctx, digest(script), keys, run)
+}
+
+// EvalShaRO is EvalSha for a script that only reads.
+func (c *Client) EvalShaRO(ctx context.Context, sha1 string, keys []string, args ...any) *redis.Cmd {
+	return c.UniversalClient.EvalShaRO(c.lasting(ctx), sha1, keys, args...)
+}
+
+// EvalRO is Eval for a script that only reads.
+func (c *Client) EvalRO(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
+	return c.UniversalClient.EvalRO(c.lasting(ctx), script, keys, args...)
+}
+
+// Stop ends every wait at once and makes all further dequeues answer that the queue is empty, without asking Redis. Other
+// commands go on, and so do dequeues where the idle wait is off. Calling it again does nothing.
+func (c *Client) Stop() { c.wait.waiter.stop() }
+
+// Close stops, and waits for the BLMOVE that Stop left behind: at most a second, or eleven when Redis is silent, until go-redis
+// gives it up. The inner client stays open. The answer is always nil.
+func (c *Client) Close() error {
+	c.wait.waiter.stop()
+	c.wait.waiter.asking.Wait()
+	return nil
+}
+
+func (c *Client) dequeue(ctx context.Context, sha1 string, keys []string, run func() *redis.Cmd) *redis.Cmd {
+	if c.cfg.NoIdleWait {
+		return run()
+	}
+	return c.wait.dequeue(ctx, sha1, keys, run)
+}
+
+// lasting is ctx without its end, its values kept.
+func (c *Client) lasting(ctx context.Context) context.Context {
+	if c.cfg.NoWithoutCancel {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}

@@ -1,0 +1,206 @@
+package asynqredis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	blockFor     = time.Second     // how long Redis holds a BLMOVE
+	answerWithin = 5 * time.Second // what a BLMOVE may take in all: go-redis would read on for eleven
+	pausedEvery  = time.Second     // between looks at whether the queue is still paused
+)
+
+// state is what the last dequeue showed of the queue.
+type state int
+
+const (
+	busy   state = iota // it gave a task, or none was tried: run the next at once
+	idle                // nothing pending: wait for an element first
+	paused              // something pending, none given: wait until it is resumed
+)
+
+// idleWait decides when a dequeue is really sent. Asynq takes tasks from one goroutine, so dequeues come one after another.
+type idleWait struct {
+	inner  redis.UniversalClient
+	log    *slog.Logger
+	waiter waiter
+
+	turn    sync.Mutex // held over a whole dequeue; guards what follows
+	pending string     // the queue served
+	several bool       // queues: waiting for one would hold up the others
+	unknown bool       // script
+	state   state
+	misses  pauses // dequeues in a row that gave nothing although an element was there
+	refusal pauses // errors in a row
+}
+
+func newIdleWait(inner redis.UniversalClient, log *slog.Logger) *idleWait {
+	return &idleWait{
+		inner:   inner,
+		log:     log,
+		waiter:  waiter{stopped: make(chan struct{})},
+		misses:  pauses{first: time.Millisecond, most: 250 * time.Millisecond},
+		refusal: pauses{first: 50 * time.Millisecond, most: time.Second},
+	}
+}
+
+// dequeue runs Asynq's script now, later or not at all; then it answers redis.Nil, which means an empty queue.
+func (w *idleWait) dequeue(ctx context.Context, sha1 string, keys []string, run func() *redis.Cmd) *redis.Cmd {
+	q, ok := dequeueOf(keys)
+	if !ok {
+		return run()
+	}
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	if !w.understands(q, sha1) {
+		return w.plain(run)
+	}
+	if err := w.ready(ctx, q); err != nil {
+		return answer(ctx, sha1, err)
+	}
+	cmd := run()
+	w.learn(ctx, q, cmd.Err())
+	return cmd
+}
+
+// understands says whether the idle wait may step in, and logs once when it may not.
+func (w *idleWait) understands(q queueKeys, sha1 string) bool {
+	if w.pending == "" {
+		w.pending = q.pending
+	}
+	if q.pending != w.pending && !w.several {
+		w.several = true
+		w.log.Warn("asynq server works several queues: idle wait is off", "queue", w.pending, "another", q.pending)
+	}
+	if sha1 != dequeueSHA && !w.unknown {
+		w.unknown = true
+		w.log.Warn("asynq dequeues by a script that is not known: idle wait is off", "sha1", sha1, "known", dequeueSHA)
+	}
+	return !w.several && !w.unknown
+}
+
+// plain passes the dequeue on. Only its answer is held back when it is an error, or when the only queue is empty: with a
+// TaskCheckInterval made for the idle wait, Asynq would ask a thousand times a second.
+func (w *idleWait) plain(run func() *redis.Cmd) *redis.Cmd {
+	cmd := run()
+	switch err := cmd.Err(); {
+	case err == nil:
+		w.misses.reset()
+		w.refusal.reset()
+	case errors.Is(err, redis.Nil):
+		w.refusal.reset()
+		if !w.several {
+			w.waiter.sleep(w.misses.next())
+		}
+	case !isNoScript(err):
+		w.waiter.sleep(w.refusal.next())
+	}
+	return cmd
+}
+
+// ready waits until a dequeue has a chance. It answers redis.Nil when it has none yet and an error when Redis refuses.
+func (w *idleWait) ready(ctx context.Context, q queueKeys) error {
+	if w.waiter.isStopped() {
+		return redis.Nil
+	}
+	switch w.state {
+	case idle:
+		return w.awaitElement(ctx, q)
+	case paused:
+		return w.awaitResume(ctx, q)
+	default:
+		return nil
+	}
+}
+
+func (w *idleWait) awaitElement(ctx context.Context, q queueKeys) error {
+	err := w.waiter.ask(ctx, answerWithin, func(ctx context.Context) error {
+		return w.inner.BLMove(ctx, q.pending, q.pending, "RIGHT", "RIGHT", blockFor).Err()
+	})
+	switch {
+	case errors.Is(err, redis.Nil):
+		w.misses.reset()
+		w.refusal.reset()
+	case err != nil:
+		w.waiter.sleep(w.refusal.next())
+	}
+	return err
+}
+
+func (w *idleWait) awaitResume(ctx context.Context, q queueKeys) error {
+	w.waiter.sleep(pausedEvery)
+	if w.waiter.isStopped() {
+		return redis.Nil
+	}
+	isPaused, err := w.isPaused(ctx, q)
+	switch {
+	case err != nil:
+		return err
+	case isPaused:
+		return redis.Nil
+	}
+	w.state = busy
+	return nil
+}
+
+// learn draws the conclusion from the script's answer, and holds it back when asking again at once would be in vain.
+func (w *idleWait) learn(ctx context.Context, q queueKeys, err error) {
+	switch {
+	case err == nil:
+		w.state = busy
+		w.misses.reset()
+		w.refusal.reset()
+	case errors.Is(err, redis.Nil):
+		w.refusal.reset()
+		w.learnEmpty(ctx, q)
+	case isNoScript(err):
+		w.state = busy // Asynq sends the text next
+	default:
+		w.waiter.sleep(w.refusal.next())
+	}
+}
+
+// learnEmpty tells the reasons apart: nothing was pending, another worker was faster, or the queue is paused.
+func (w *idleWait) learnEmpty(ctx context.Context, q queueKeys) {
+	if w.state != idle {
+		w.state = idle
+		return
+	}
+	isPaused, err := w.isPaused(ctx, q)
+	switch {
+	case err != nil: // held back already
+	case isPaused:
+		w.state = paused
+		w.misses.reset()
+	default:
+		w.waiter.sleep(w.misses.next())
+	}
+}
+
+// isPaused looks at Asynq's mark. An error is held back before it is answered.
+func (w *idleWait) isPaused(ctx context.Context, q queueKeys) (bool, error) {
+	n, err := w.inner.Exists(ctx, q.paused).Result()
+	if err != nil {
+		w.waiter.sleep(w.refusal.next())
+		return false, err
+	}
+	w.refusal.reset()
+	return n > 0, nil
+}
+
+// answer is the command as if Redis had answered err.
+func answer(ctx context.Context, sha1 string, err error) *redis.Cmd {
+	cmd := redis.NewCmd(ctx, "evalsha", sha1)
+	cmd.SetErr(err)
+	return cmd
+}
+
+func isNoScript(err error) bool {
+	return errors.Is(err, redis.ErrNoScript) || redis.HasErrorPrefix(err, "NOSCRIPT")
+}

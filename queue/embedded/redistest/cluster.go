@@ -1,0 +1,95 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	clusterNodes  = 3
+	clusterSlots  = 16384
+	clusterWithin = 30 * time.Second
+)
+
+// StartCluster runs a Redis Cluster of three masters without replicas until the test ends, and answers their addresses once
+// every node sees every slot served.
+func StartCluster(t testing.TB) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), clusterWithin)
+	defer cancel()
+	nodes := make([]*clusterNode, clusterNodes)
+	addrs := make([]string, clusterNodes)
+	for i := range nodes {
+		nodes[i] = startNode(t)
+		addrs[i] = nodes[i].server.Addr()
+		if err := nodes[i].assign(ctx, i); err != nil {
+			t.Fatalf("make cluster: %v", err)
+		}
+	}
+	for _, n := range nodes[1:] {
+		if err := nodes[0].meet(ctx, n); err != nil {
+			t.Fatalf("make cluster: %v", err)
+		}
+	}
+	for _, n := range nodes {
+		if err := n.awaitOK(ctx); err != nil {
+			t.Fatalf("make cluster: node %s: %v", n.server.Addr(), err)
+		}
+	}
+	return addrs
+}
+
+type clusterNode struct {
+	server *Server
+	client *redis.Client
+	bus    int // port of the nodes' own protocol
+}
+
+func startNode(t testing.TB) *clusterNode {
+	t.Helper()
+	bus := freePort(t) // by default it is the client port plus 10,000, which may be taken or above 65,535
+	s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "5000")
+	return &clusterNode{server: s, client: s.Client(t), bus: bus}
+}
+
+// assign gives the node its share of the slots and an epoch of its own, which spares the cluster a vote.
+func (n *clusterNode) assign(ctx context.Context, i int) error {
+	first, last := i*clusterSlots/clusterNodes, (i+1)*clusterSlots/clusterNodes-1
+	if err := n.client.ClusterAddSlotsRange(ctx, first, last).Err(); err != nil {
+		return fmt.Errorf("add slots %d to %d: %w", first, last, err)
+	}
+	if err := n.client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
+		return fmt.Errorf("set epoch %d: %w", i+1, err)
+	}
+	return nil
+}
+
+func (n *clusterNode) meet(ctx context.Context, other *clusterNode) error {
+	if err := n.client.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", other.server.port, other.bus).Err(); err != nil {
+		return fmt.Errorf("meet %s: %w", other.server.Addr(), err)
+	}
+	return nil
+}
+
+// awaitOK waits until this node knows all others and sees all slots served.
+func (n *clusterNode) awaitOK(ctx context.Context) error {
+	for {
+		info, err := n.client.ClusterInfo(ctx).Result()
+		if err == nil && strings.Contains(info, "cluster_state:ok") &&
+			strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", clusterNodes)) &&
+			strings.Contains(info, fmt.Sprintf("cluster_slots_ok:%d", clusterSlots)) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not ready within %v: %w: %s", clusterWithin, ctx.Err(), info)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
