@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// Headers of outhook's own, sent beside those of Standard Webhooks.
+const (
+	HeaderEventType = "smobi-event-type"
+	HeaderAttempt   = "smobi-attempt"
+)
+
 // Outcome is what an attempt led to.
 type Outcome string
 

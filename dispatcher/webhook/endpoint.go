@@ -101,7 +101,8 @@ func (e Endpoint) Patterns() []string {
 	return e.EventTypes
 }
 
-// Wants tells whether the endpoint's patterns match the event type.
+// Wants tells whether the endpoint's patterns match the event type. Which types
+// a wildcard may stand for is the catalogue's to say.
 func (e Endpoint) Wants(eventType string) bool {
 	return slices.ContainsFunc(e.Patterns(), func(p string) bool { return MatchType(p, eventType) })
 }

@@ -19,7 +19,8 @@ type Event struct {
 	Brand string
 	// Type is a name of the catalogue, such as "message.delivered".
 	Type string
-	// Payload is one JSON object in UTF-8. It is delivered byte for byte.
+	// Payload is one JSON object in UTF-8. It is delivered byte for byte; white
+	// space around it is no part of it.
 	Payload json.RawMessage
 	// PublishedAt is when the event was accepted, in milliseconds' resolution. Set by the dispatcher.
 	PublishedAt time.Time

@@ -57,6 +57,7 @@ type Verdict struct {
 // A delivery whose next attempt would come too late is dead or expired now.
 // Retry-After moves the next attempt back, never forward, up to s.MaxInterval.
 func Judge(s Schedule, f Facts) Verdict {
+	s = s.WithDefaults()
 	v := Verdict{Reason: reason(f.Response), Counts: true}
 	switch v.Reason {
 	case ReasonOK:

@@ -65,7 +65,8 @@ type Settlement struct {
 	Now     time.Time
 }
 
-// Doomed is a waiting delivery that can only end: its endpoint was deleted, or it is overdue.
+// Doomed is a delivery without a task that can only end: its endpoint was
+// deleted, its event expired, or it is overdue.
 type Doomed struct {
 	Ref   DeliveryRef
 	State State

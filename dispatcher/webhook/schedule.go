@@ -46,11 +46,11 @@ func (s Schedule) Validate() error {
 	switch {
 	case s.InitialInterval < 0:
 		return Invalid("retry.initialInterval", "must be positive")
-	case s.Multiplier < 1:
-		return Invalid("retry.multiplier", "must be at least 1")
+	case s.Multiplier < 1 || math.IsInf(s.Multiplier, 1) || math.IsNaN(s.Multiplier):
+		return Invalid("retry.multiplier", "must be at least 1, and finite")
 	case s.MaxInterval < s.InitialInterval:
 		return Invalid("retry.maxInterval", "must be at least retry.initialInterval (%s)", s.InitialInterval)
-	case s.Jitter <= 0 || s.Jitter >= 1:
+	case s.Jitter <= 0 || s.Jitter >= 1 || math.IsNaN(s.Jitter):
 		return Invalid("retry.jitter", "must be between 0 and 1")
 	case s.MaxAge <= 0:
 		return Invalid("retry.maxAge", "must be positive")
@@ -60,21 +60,19 @@ func (s Schedule) Validate() error {
 	return nil
 }
 
-// Delay returns how long to wait after attempt number (from 1), drawn from the
-// jitter band around that attempt's interval. The schedule must have its defaults.
+// Delay returns how long to wait after attempt number (from 1), drawn evenly
+// from the jitter band around that attempt's interval, less QueueSlack at its
+// upper end. Its cost does not grow with number.
 func (s Schedule) Delay(number int) time.Duration {
-	b := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(s.InitialInterval), backoff.WithMultiplier(s.Multiplier),
-		backoff.WithMaxInterval(s.MaxInterval), backoff.WithRandomizationFactor(s.Jitter),
-		backoff.WithMaxElapsedTime(0))
-	steps := min(number, s.stepsToCap())
-	delay := b.NextBackOff()
-	for range steps - 1 {
-		delay = b.NextBackOff()
-	}
-	interval := s.interval(steps)
-	earliest, latest := scale(interval, 1-s.Jitter), scale(interval, 1+s.Jitter)
-	return max(earliest, min(delay, latest-QueueSlack))
+	s = s.WithDefaults()
+	interval := s.interval(number)
+	earliest := scale(interval, 1-s.Jitter)
+	latest := max(earliest, scale(interval, 1+s.Jitter)-QueueSlack)
+	middle := earliest + (latest-earliest)/2
+	delay := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(middle), backoff.WithMaxInterval(middle), backoff.WithMaxElapsedTime(0),
+		backoff.WithRandomizationFactor(float64(latest-middle)/float64(middle))).NextBackOff()
+	return max(earliest, min(delay, latest))
 }
 
 // interval is the middle of the band after attempt number.
@@ -82,18 +80,9 @@ func (s Schedule) interval(number int) time.Duration {
 	return min(s.MaxInterval, scale(s.InitialInterval, math.Pow(s.Multiplier, float64(number-1))))
 }
 
-// stepsToCap is the number of the attempt from which the interval grows no more.
-func (s Schedule) stepsToCap() int {
-	if s.Multiplier == 1 {
-		return 1
-	}
-	ratio := float64(s.MaxInterval) / float64(s.InitialInterval)
-	return 1 + int(math.Ceil(math.Log(ratio)/math.Log(s.Multiplier)))
-}
-
 // Overdue tells whether a delivery published at the given time is too old to be attempted.
 func (s Schedule) Overdue(publishedAt, now time.Time) bool {
-	return !now.Before(publishedAt.Add(s.MaxAge))
+	return !now.Before(publishedAt.Add(s.WithDefaults().MaxAge))
 }
 
 func scale(d time.Duration, factor float64) time.Duration {

@@ -1,0 +1,37 @@
+// Package redisstore keeps events, endpoints and the ledger of deliveries in Redis.
+//
+// # Keys
+//
+// Every key begins with "oh:" and a tag, {sNN}, NN = hash mod 64 of what the
+// key belongs to. A script touches the keys of one tag only, so everything
+// holds in Redis Cluster. The tags are fixed for ever.
+//
+//	oh:{s}:e:BRAND:EVENT              string  the event, packed (event.go), or its marker
+//	oh:{s}:admitting                  zset    events whose fan-out is not finished
+//	oh:{s}:i:BRAND                    stream  the brand's events as they came
+//	oh:{s}:b:BRAND                    set     ids of the brand's endpoints
+//	oh:{s}:p:BRAND:ENDPOINT           hash    settings (secrets sealed), revision, gates
+//	oh:{s}:l:… :o:… :r:…              zset    line, out, retry: the ledger
+//	oh:{s}:d:BRAND:ENDPOINT:EVENT     hash    a delivery's record, from leaving the line on
+//	oh:{s}:a:BRAND:ENDPOINT           stream  attempts (attempt.go)
+//	oh:{s}:x:BRAND:ENDPOINT           zset    dead letters by time of death
+//	oh:{s}:due                        zset    endpoints with open deliveries, by when to look
+//	oh:{s}:lock                       string  the reconciler's, for a few seconds
+//
+// Every stored value begins with a format byte; a hash has a field v. The line,
+// out, retry, due and admitting sets end when they are empty, the list and the
+// settings of endpoints when these are deleted; everything else has a time to live.
+//
+// # The ledger
+//
+// An open delivery is in exactly one of line, out and retry of its endpoint:
+//
+//	          admit                    claim (gate closed)
+//	(nothing) -----> line  <----------------------+
+//	    |              | release                  |
+//	    | admit        v                          |
+//	    +----------> out  --record (failed)--> retry
+//	                   | ^------- claim ----------+
+//	                   v record (delivered, dead, expired, cancelled)
+//	                (settled: record and attempts remain for a while)
+package redisstore

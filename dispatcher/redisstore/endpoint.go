@@ -1,0 +1,179 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// CreateEndpoint implements [webhook.Store]. The brand's list is written first:
+// an id in it without settings is not seen by anybody.
+func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, bool, error) {
+	packed, err := s.packEndpoint(e)
+	if err != nil {
+		return webhook.Endpoint{}, false, err
+	}
+	member, err := s.one(ctx, "create endpoint",
+		call{scriptMember, []string{keysOfBrand(e.Brand).endpoints}, []any{e.ID, s.cfg.EndpointsPerBrand}})
+	if err != nil {
+		return webhook.Endpoint{}, false, err
+	}
+	if member == int64(0) {
+		return webhook.Endpoint{}, false, webhook.ErrLimit
+	}
+	answer, err := s.one(ctx, "create endpoint",
+		call{scriptCreate, []string{keysOfEndpoint(e.Ref()).endpoint},
+			[]any{packed, e.DisabledReason, e.MaxInFlight, millis(s.cfg.Now())}})
+	if err != nil {
+		return webhook.Endpoint{}, false, err
+	}
+	switch a := list(answer); text(a, 0) {
+	case "created":
+		return e, true, nil
+	case "deleted":
+		if err := s.unlist(ctx, e.Ref()); err != nil {
+			return webhook.Endpoint{}, false, err
+		}
+		return webhook.Endpoint{}, false, webhook.ErrConflict
+	default:
+		stored, err := s.readEndpoint(e.Ref(), text(a, 1), text(a, 2))
+		return stored, false, err
+	}
+}
+
+// Endpoint implements [webhook.Store].
+func (s *Store) Endpoint(ctx context.Context, ref webhook.EndpointRef) (webhook.Endpoint, error) {
+	found, err := s.readEndpoints(ctx, []webhook.EndpointRef{ref})
+	if err != nil {
+		return webhook.Endpoint{}, err
+	}
+	if len(found) == 0 {
+		return webhook.Endpoint{}, webhook.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// Endpoints implements [webhook.Store].
+func (s *Store) Endpoints(ctx context.Context, brand string) ([]webhook.Endpoint, error) {
+	ids, err := s.rdb.SMembers(ctx, keysOfBrand(brand).endpoints).Result()
+	if err != nil {
+		return nil, unavailable("endpoints", err)
+	}
+	slices.Sort(ids)
+	refs := make([]webhook.EndpointRef, len(ids))
+	for i, id := range ids {
+		refs[i] = webhook.EndpointRef{Brand: brand, ID: id}
+	}
+	return s.readEndpoints(ctx, refs)
+}
+
+// readEndpoints reads those that exist and are not deleted, in one pipeline.
+func (s *Store) readEndpoints(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Endpoint, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	cmds := make([]*redis.SliceCmd, len(refs))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, ref := range refs {
+			cmds[i] = p.HMGet(ctx, keysOfEndpoint(ref).endpoint, "settings", "disabled", "deleted")
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, unavailable("endpoints", err)
+	}
+	var found []webhook.Endpoint
+	for i, ref := range refs {
+		fields := cmds[i].Val()
+		if text(fields, 0) == "" || text(fields, 2) != "" {
+			continue
+		}
+		e, err := s.readEndpoint(ref, text(fields, 0), text(fields, 1))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, e)
+	}
+	return found, nil
+}
+
+// DisableEndpoint implements [webhook.Store].
+func (s *Store) DisableEndpoint(ctx context.Context, ref webhook.EndpointRef, reason string) error {
+	_, err := s.setEndpoint(ctx, ref, "disable", reason)
+	return err
+}
+
+// EnableEndpoint implements [webhook.Store].
+func (s *Store) EnableEndpoint(ctx context.Context, ref webhook.EndpointRef) ([]webhook.Run, error) {
+	return s.setEndpoint(ctx, ref, "enable", "")
+}
+
+// DeleteEndpoint implements [webhook.Store]. The tombstone outlives every event
+// that may name the endpoint.
+func (s *Store) DeleteEndpoint(ctx context.Context, ref webhook.EndpointRef) error {
+	if _, err := s.setEndpoint(ctx, ref, "delete", ""); err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		return err
+	}
+	return s.unlist(ctx, ref)
+}
+
+// unlist takes a deleted endpoint out of its brand's list.
+func (s *Store) unlist(ctx context.Context, ref webhook.EndpointRef) error {
+	if err := s.rdb.SRem(ctx, keysOfBrand(ref.Brand).endpoints, ref.ID).Err(); err != nil {
+		return unavailable("unlist endpoint", err)
+	}
+	return nil
+}
+
+func (s *Store) setEndpoint(ctx context.Context, ref webhook.EndpointRef, action, reason string) ([]webhook.Run, error) {
+	answer, err := s.one(ctx, action+" endpoint",
+		s.endpointCall(scriptEnable, ref, nil, action, reason, s.openFor().Milliseconds()))
+	if err != nil {
+		return nil, err
+	}
+	if answer == "gone" {
+		return nil, webhook.ErrNotFound
+	}
+	return runsOf(ref, answer), nil
+}
+
+// endpointCache keeps endpoints by revision: Claim says which one is current,
+// so an entry is never served when it is old.
+type endpointCache struct {
+	mu      sync.Mutex
+	entries map[webhook.EndpointRef]cachedEndpoint
+}
+
+type cachedEndpoint struct {
+	revision string
+	endpoint webhook.Endpoint
+}
+
+// cacheSize bounds the cache; beyond it an arbitrary entry goes.
+const cacheSize = 10_000
+
+func (c *endpointCache) get(ref webhook.EndpointRef) cachedEndpoint {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entries[ref]
+}
+
+func (c *endpointCache) put(ref webhook.EndpointRef, e cachedEndpoint) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries == nil {
+		c.entries = map[webhook.EndpointRef]cachedEndpoint{}
+	}
+	if len(c.entries) >= cacheSize {
+		for other := range c.entries {
+			delete(c.entries, other)
+			break
+		}
+	}
+	c.entries[ref] = e
+}

@@ -1,0 +1,123 @@
+package redisstore
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// An event is kept as one string: a hash would take twice the memory.
+//
+//	byte 0       format: '1', or 'm' for a marker: only the digest is left
+//	bytes 1-16   digest: SHA-256 of type, 0, payload, cut to 16 bytes (event.lua compares it)
+//	bytes 17-20  nonce of the publish: tells a command that the client resent from an event published twice
+//	uvarint      published, ms
+//	uvarint      expires, ms; 0 never
+//	text         type        (uvarint length, bytes)
+//	uvarint n, n × text      ids of the endpoints it goes to
+//	the rest     payload
+const (
+	formatEvent  = '1'
+	formatMarker = 'm'
+	digestSize   = 16
+	nonceSize    = 4
+)
+
+var errFormat = errors.New("stored in a format that this version does not know")
+
+func packEvent(f webhook.Fanout, nonce [nonceSize]byte) []byte {
+	e := f.Event
+	b := make([]byte, 0, 64+len(e.Type)+40*len(f.Endpoints)+len(e.Payload))
+	b = append(b, formatEvent)
+	b = append(b, digest(e)...)
+	b = append(b, nonce[:]...)
+	b = binary.AppendUvarint(b, uint64(millis(e.PublishedAt)))
+	expires := uint64(0)
+	if !e.ExpiresAt.IsZero() {
+		expires = uint64(millis(e.ExpiresAt))
+	}
+	b = binary.AppendUvarint(b, expires)
+	b = appendText(b, e.Type)
+	b = binary.AppendUvarint(b, uint64(len(f.Endpoints)))
+	for _, id := range f.Endpoints {
+		b = appendText(b, id)
+	}
+	return append(b, e.Payload...)
+}
+
+func newNonce() (nonce [nonceSize]byte) {
+	binary.NativeEndian.PutUint32(nonce[:], rand.Uint32())
+	return nonce
+}
+
+func digest(e webhook.Event) []byte {
+	h := sha256.New()
+	h.Write([]byte(e.Type))
+	h.Write([]byte{0})
+	h.Write(e.Payload)
+	return h.Sum(nil)[:digestSize]
+}
+
+// unpackEvent reads what packEvent wrote. Errors: errFormat, also when damaged.
+func unpackEvent(ref webhook.EventRef, packed []byte) (webhook.Fanout, error) {
+	if len(packed) < 1+digestSize+nonceSize || packed[0] != formatEvent {
+		return webhook.Fanout{}, errFormat
+	}
+	r := reader{rest: packed[1+digestSize+nonceSize:]}
+	e := webhook.Event{ID: ref.ID, Brand: ref.Brand}
+	e.PublishedAt = timeOf(int64(r.uvarint()))
+	e.ExpiresAt = timeOf(int64(r.uvarint()))
+	e.Type = r.text()
+	f := webhook.Fanout{}
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		f.Endpoints = append(f.Endpoints, r.text())
+	}
+	if r.bad {
+		return webhook.Fanout{}, errFormat
+	}
+	e.Payload = bytes.Clone(r.rest)
+	f.Event = e
+	return f, nil
+}
+
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}
+
+// reader reads packed values; bad once anything was missing.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) uvarint() uint64 {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 {
+		r.bad, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *reader) text() string {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.bad, r.rest = true, nil
+		return ""
+	}
+	text := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return text
+}
+
+// number reads decimal digits that a script wrote; 0 when there are none.
+func number(text string) int64 {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
+}

@@ -1,0 +1,20 @@
+package redisstore
+
+import "go.smobi.com/outhook/dispatcher/webhook"
+
+// PackEvent is packEvent with one nonce.
+func PackEvent(f webhook.Fanout) []byte { return packEvent(f, [nonceSize]byte{1, 2, 3, 4}) }
+
+// What the tests of the formats look at from inside: bytes that only a newer,
+// a damaged or a hostile Redis would hand out.
+var (
+	UnpackEvent   = unpackEvent
+	PackAttempt   = packAttempt
+	UnpackAttempt = unpackAttempt
+)
+
+// Open is KeyRing.open.
+var Open = KeyRing.open
+
+// Seal is KeyRing.seal.
+var Seal = KeyRing.seal

@@ -1,0 +1,33 @@
+-- Gives one delivery a slot or a place in its line. Idempotent.
+--
+-- ARGV  7 event  8 published, ms  9 expires, ms ('' never)  10 lifetime of a settled record, ms
+-- Answer: the runs to enqueue {{event, run, queue}, …}; this delivery's, if it has a
+--         slot, and others that were released with it. Empty: waits, gone, not sent, or settled.
+-- Cost: O(log line + log out) and one record, times the runs released.
+local event, published = ARGV[7], ARGV[8]
+local ep = endpoint()
+if ep.gone then return {} end
+
+local key = record(event)
+local r = redis.call('HMGET', key, 'run', 'q', 'st')
+if r[3] then return {} end
+if r[1] then
+  if redis.call('ZSCORE', OUT, event) then return {{event, r[1], r[2]}} end
+  return {}
+end
+if ep.disabled and not redis.call('ZSCORE', LINE, event) then
+  redis.call('HSET', key, 'v', '1', 'st', 'notSent', 'up', now)
+  redis.call('PEXPIRE', key, ARGV[10])
+  return {}
+end
+
+redis.call('ZADD', DUE, 'NX', now + 5000, ARGV[6])
+if ARGV[9] ~= '' then
+  redis.call('HSET', key, 'v', '1', 'exp', ARGV[9])
+  redis.call('PEXPIRE', key, ARGV[4])
+end
+if not closed(ep) and redis.call('EXISTS', LINE) == 0 then
+  return {start(event, published)}
+end
+redis.call('ZADD', LINE, 'NX', published, event)
+return release(ep)

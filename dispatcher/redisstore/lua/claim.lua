@@ -1,0 +1,41 @@
+-- Decides whether a task may be attempted now, and takes its slot.
+--
+-- ARGV  7 event  8 run  9 maxAge, ms  10 revision of the endpoint that the caller knows
+-- Answer: {'stale'}: another run, or no longer open
+--         {'parked'}: a gate is closed, the delivery is back in its line
+--         {'cancelled'}, {'expired'}, {'overdue'}: to be recorded as such
+--         {'go', attempts so far, blocked in a row, revision[, disabled, settings]}:
+--         settings only when the revision is not the known one
+-- Cost: O(log n) of the endpoint's sets.
+local event = ARGV[7]
+local key = record(event)
+local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl')
+if r[1] ~= ARGV[8] or r[2] then return {'stale'} end
+
+local from = OUT
+if not redis.call('ZSCORE', OUT, event) then
+  from = RETRY
+  if not redis.call('ZSCORE', RETRY, event) then return {'stale'} end
+end
+
+local ep = endpoint()
+local overdue = tonumber(r[3]) + tonumber(ARGV[9])
+local expires = tonumber(r[4] or overdue)
+local gate = closed(ep, math.min(overdue, expires), from == OUT)
+if gate == 'gone' then return {'cancelled'} end
+if gate == 'expired' then return {now >= expires and r[4] and 'expired' or 'overdue'} end
+if gate then
+  redis.call('ZREM', from, event)
+  redis.call('ZADD', LINE, r[3], event)
+  return {'parked'}
+end
+if from == RETRY then
+  redis.call('ZREM', RETRY, event)
+  redis.call('ZADD', OUT, now, event)
+end
+local answer = {'go', r[5] or '0', r[6] or '0', ep.rev}
+if ep.rev ~= ARGV[10] then
+  local f = redis.call('HMGET', ENDPOINT, 'disabled', 'settings')
+  answer[5], answer[6] = f[1] or '', f[2] or ''
+end
+return answer

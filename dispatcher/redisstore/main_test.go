@@ -1,0 +1,76 @@
+package redisstore_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/storetest"
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded"
+	"go.smobi.com/outhook/queue/embedded/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformanceOnRedis(t *testing.T) {
+	conform(t, redistest.Start(t).Client(t))
+}
+
+func TestConformanceOnCluster(t *testing.T) {
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: redistest.StartCluster(t)})
+	t.Cleanup(func() { rdb.Close() })
+	conform(t, rdb)
+}
+
+func TestConformanceOnEmbedded(t *testing.T) {
+	server, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { rdb.Close() })
+	conform(t, rdb)
+}
+
+func conform(t *testing.T, rdb redis.UniversalClient) {
+	storetest.Run(t, func(t *testing.T, s storetest.Settings) webhook.Store {
+		flush(t, rdb)
+		return open(t, redisstore.Config{
+			Redis: rdb, Now: s.Now, MaxAge: s.MaxAge, MaxInFlight: s.MaxInFlight, EndpointsPerBrand: s.EndpointsPerBrand,
+		})
+	})
+}
+
+// open returns a store; keys and queues are the test's own unless given.
+func open(t testing.TB, cfg redisstore.Config) *redisstore.Store {
+	t.Helper()
+	if cfg.Keys.IsZero() {
+		cfg.Keys = redisstore.NewKeyRing()
+	}
+	cfg.QueueFor = func(webhook.EndpointRef) string { return "live-1" }
+	store, err := redisstore.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func flush(t testing.TB, rdb redis.UniversalClient) {
+	t.Helper()
+	wipe := rdb.FlushAll(t.Context()).Err
+	if cluster, ok := rdb.(*redis.ClusterClient); ok {
+		wipe = func() error {
+			return cluster.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
+				return node.FlushAll(ctx).Err()
+			})
+		}
+	}
+	if err := wipe(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,250 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
+)
+
+// method is one method of webhook.Store, called so that it has something to do.
+type method struct {
+	name string
+	// writes tells whether the call stores something.
+	writes bool
+	call   func(ctx context.Context, s webhook.Store) error
+}
+
+func discard[T any](_ T, err error) error { return err }
+
+func methods(w *world) []method {
+	ref := w.ref("a")
+	delivery := webhook.DeliveryRef{Brand: brand, EventID: "running", EndpointID: "a"}
+	run := webhook.Run{DeliveryRef: delivery, Number: 1, Queue: "live-1"}
+	return []method{
+		{"Admit", true, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.Admit(ctx, fanoutOf(w.event("new"), "a")))
+		}},
+		{"Finish", false, func(ctx context.Context, s webhook.Store) error {
+			return s.Finish(ctx, []webhook.EventRef{delivery.Event()})
+		}},
+		{"Claim", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Claim(ctx, run)) }},
+		{"Record", true, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.Record(ctx, settlementOf(run, retryAt(w.clock.Now()), w.clock.Now())))
+		}},
+		{"CreateEndpoint", true, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.CreateEndpoint(ctx, endpointOf("new"))
+			return err
+		}},
+		{"Endpoint", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Endpoint(ctx, ref)) }},
+		{"Endpoints", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Endpoints(ctx, brand)) }},
+		{"DisableEndpoint", true, func(ctx context.Context, s webhook.Store) error {
+			return s.DisableEndpoint(ctx, w.ref("b"), webhook.DisabledManually)
+		}},
+		{"EnableEndpoint", true, func(ctx context.Context, s webhook.Store) error { return discard(s.EnableEndpoint(ctx, ref)) }},
+		{"DeleteEndpoint", true, func(ctx context.Context, s webhook.Store) error { return s.DeleteEndpoint(ctx, w.ref("c")) }},
+		{"Event", false, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.Event(ctx, delivery.Event())
+			return err
+		}},
+		{"Delivery", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Delivery(ctx, delivery)) }},
+		{"Attempts", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Attempts(ctx, delivery)) }},
+		{"DeadLetters", false, func(ctx context.Context, s webhook.Store) error { return discard(s.DeadLetters(ctx, ref, 10)) }},
+		{"Survey", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Survey(ctx, 1)) }},
+		{"Inspect", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Inspect(ctx, ref)) }},
+		{"Redrive", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Redrive(ctx, run)) }},
+		{"Ping", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Ping(ctx)) }},
+	}
+}
+
+// furnish gives the methods something to work on.
+func (w *world) furnish() {
+	w.Helper()
+	for _, id := range []string{"a", "b", "c"} {
+		w.endpoint(id)
+	}
+	w.run("running", "a")
+	other := w.run("attempted", "a")
+	w.settle(other, retryAt(w.clock.Now().Add(time.Hour)))
+}
+
+func TestTheTableOfMethodsIsComplete(t *testing.T) {
+	named := map[string]bool{"Tags": true} // answers without Redis
+	for _, m := range methods(&world{TB: t, clock: newClock()}) {
+		named[m.name] = true
+	}
+	store := reflect.TypeFor[webhook.Store]()
+	for i := range store.NumMethod() {
+		if name := store.Method(i).Name; !named[name] {
+			t.Errorf("%s is not in the table", name)
+		}
+	}
+}
+
+// wantAll calls every method that the filter lets through and compares the errors' kind.
+func (w *world) wantAll(s webhook.Store, ctx context.Context, want error, which func(method) bool) {
+	w.Helper()
+	for _, m := range methods(w) {
+		if !which(m) {
+			continue
+		}
+		if err := m.call(ctx, s); !errors.Is(err, want) {
+			w.Errorf("%s: error %v, want %v", m.name, err, want)
+		}
+	}
+}
+
+func every(method) bool     { return true }
+func writing(m method) bool { return m.writes }
+
+func TestKilledRedisIsUnavailableUntilItIsBack(t *testing.T) {
+	w := newWorld(t, redisstore.Config{}, "--appendonly", "yes", "--appendfsync", "always")
+	rdb := redis.NewClient(&redis.Options{Addr: w.server.Addr(), MaxRetries: -1, DialerRetries: 1, PoolSize: 100})
+	defer rdb.Close()
+	w.Store = open(t, redisstore.Config{Redis: rdb, Keys: w.keys, Now: w.clock.Now})
+	w.furnish()
+	w.server.Kill()
+	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, every)
+	w.server.Restart(t)
+	w.wantAll(w.Store, t.Context(), nil, every)
+	w.wantState("new", "a", webhook.StateRunning)
+}
+
+func TestAFrozenRedisIsUnavailableByTheDeadline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, redisstore.Config{})
+	w.furnish()
+	w.server.Stop(t)
+	rdb := redis.NewClient(&redis.Options{Addr: w.server.Addr(), ContextTimeoutEnabled: true})
+	defer rdb.Close()
+	frozen := open(t, redisstore.Config{Redis: rdb, Keys: w.keys})
+	for _, m := range methods(w) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		if err := m.call(ctx, frozen); !errors.Is(err, webhook.ErrUnavailable) {
+			t.Errorf("%s: error %v, want unavailable", m.name, err)
+		}
+		cancel()
+	}
+	w.server.Continue(t)
+	w.wantAll(w.Store, t.Context(), nil, every)
+}
+
+func TestAFullRedisRefusesToWrite(t *testing.T) {
+	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
+	w.furnish()
+	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	drains := []string{"Record", "Redrive", "Inspect"}
+	refused := func(m method) bool { return m.writes && !slices.Contains(drains, m.name) }
+	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, refused)
+	for _, m := range methods(w) { // what is open drains, and everything can be read
+		if refused(m) {
+			continue
+		}
+		if err := m.call(t.Context(), w.Store); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+	}
+	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	w.wantAll(w.Store, t.Context(), nil, every)
+}
+
+// Scripts are not rolled back: a full Redis must refuse one before its first write, or not at all.
+func TestAFullRedisLosesNothingThatIsOpen(t *testing.T) {
+	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
+	ref := w.endpoint("a", serial)
+	run := w.run("first", "a")
+	w.clock.pass(time.Millisecond)
+	w.admit(w.event("second"), "a")
+	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+
+	w.claim(run, webhook.ClaimGo)
+	released := w.settle(run, retryAt(w.clock.Now().Add(time.Second)))
+	if len(released) != 1 || released[0].EventID != "second" {
+		t.Fatalf("released %v, want second", released)
+	}
+	w.claim(released[0], webhook.ClaimGo)
+	w.settle(released[0], delivered())
+	w.clock.pass(time.Minute)
+	w.claim(run, webhook.ClaimGo)
+	again, err := w.Redrive(t.Context(), run)
+	w.must(err)
+	w.settle(again[0], delivered())
+	w.wantState("first", "a", webhook.StateDelivered)
+	w.wantState("second", "a", webhook.StateDelivered)
+
+	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	if b, err := w.Inspect(t.Context(), ref); err != nil || len(b.Suspects)+len(b.Released)+len(b.Doomed) != 0 {
+		t.Fatalf("backlog %+v, %v", b, err)
+	}
+}
+
+func TestAReplicaRefusesToWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, redisstore.Config{})
+	w.furnish()
+	w.must(w.rdb.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
+	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, writing)
+	w.must(w.rdb.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
+	w.wantAll(w.Store, t.Context(), nil, every)
+}
+
+func TestACancelledCallerIsToldSo(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	w.furnish()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.wantAll(w.Store, ctx, webhook.ErrUnavailable, every)
+	w.wantAll(w.Store, ctx, context.Canceled, every)
+}
+
+// After a restart or a failover a server knows no script.
+func TestEveryMethodWorksAfterScriptFlush(t *testing.T) {
+	t.Parallel()
+	t.Run("single", func(t *testing.T) {
+		w := newWorld(t, redisstore.Config{})
+		w.furnish()
+		w.forgetfully(w.Store, func() { w.must(w.rdb.ScriptFlush(t.Context()).Err()) })
+	})
+	t.Run("cluster", func(t *testing.T) {
+		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: redistest.StartCluster(t)})
+		t.Cleanup(func() { rdb.Close() })
+		w := &world{TB: t, clock: newClock()}
+		w.Store = open(t, redisstore.Config{Redis: rdb, Now: w.clock.Now})
+		w.furnish()
+		w.forgetfully(w.Store, func() {
+			w.must(rdb.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
+				return node.ScriptFlush(ctx).Err()
+			}))
+		})
+	})
+}
+
+func (w *world) forgetfully(s webhook.Store, flush func()) {
+	w.Helper()
+	for _, m := range methods(w) {
+		flush()
+		if err := m.call(w.Context(), s); err != nil {
+			w.Errorf("%s after SCRIPT FLUSH: %v", m.name, err)
+		}
+	}
+	flush()
+	var fanouts []webhook.Fanout
+	for i := range 50 {
+		fanouts = append(fanouts, webhook.Fanout{Event: w.event(string(rune('A'+i%26)) + string(rune('a'+i/26))), Endpoints: []string{"a", "b"}})
+	}
+	answers, err := s.Admit(w.Context(), fanouts)
+	w.must(err)
+	for i, a := range answers {
+		if a.Err != nil || a.Duplicate || len(a.Runs) != 1 { // b is disabled
+			w.Fatalf("answer %d after SCRIPT FLUSH: %+v", i, a)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// Record implements [webhook.Store].
+func (s *Store) Record(ctx context.Context, set webhook.Settlement) ([]webhook.Run, error) {
+	if set.Verdict.State == webhook.StateDead {
+		if err := s.keepBody(ctx, set.Run.Event()); err != nil {
+			return nil, err
+		}
+	}
+	c, err := s.recordCall(set)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.one(ctx, "record", c)
+	if err != nil {
+		return nil, err
+	}
+	return runsOf(set.Run.Endpoint(), answer), nil
+}
+
+// keepBody raises the event's lifetime to that of a dead letter, and a little
+// more, before there is one.
+func (s *Store) keepBody(ctx context.Context, ref webhook.EventRef) error {
+	if err := s.rdb.ExpireGT(ctx, keysOfEvent(ref).event, s.cfg.RetainDeadLetters+time.Minute).Err(); err != nil {
+		return unavailable("record", err)
+	}
+	return nil
+}
+
+func (s *Store) recordCall(set webhook.Settlement) (call, error) {
+	id, packed := "", ""
+	if set.Attempt != nil {
+		var err error
+		if packed, err = packAttempt(*set.Attempt); err != nil {
+			return call{}, err
+		}
+		id = set.Attempt.ID
+	}
+	v := set.Verdict
+	next, counts := int64(0), 0
+	if v.State == webhook.StateRetrying {
+		next = millis(v.NextAttemptAt)
+	}
+	if v.Counts {
+		counts = 1
+	}
+	settledFor := s.cfg.RetainDelivered
+	if v.State == webhook.StateDead {
+		settledFor = s.cfg.RetainDeadLetters
+	}
+	ref := set.Run.Endpoint()
+	k := keysOfEndpoint(ref)
+	now := s.cfg.Now()
+	return s.endpointCall(scriptRecord, ref, []string{k.attempts, k.dead},
+		set.Run.EventID, set.Run.Number, id, packed, string(v.State), string(v.DeathReason),
+		next, counts, v.Blocked, v.Disable, settledFor.Milliseconds(),
+		millis(now.Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
+		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds()), nil
+}

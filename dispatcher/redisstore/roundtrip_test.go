@@ -1,0 +1,111 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+func fanoutsOf(w *world, n int, endpoints ...string) (fanouts []webhook.Fanout, refs []webhook.EventRef) {
+	for range n {
+		e := w.event(webhook.NewID(webhook.EventPrefix))
+		fanouts = append(fanouts, webhook.Fanout{Event: e, Endpoints: endpoints})
+		refs = append(refs, e.Ref())
+	}
+	return fanouts, refs
+}
+
+// What a delivery costs in round trips; a pipeline is one, however many commands it holds.
+func TestRoundTrips(t *testing.T) {
+	w := newWorld(t, redisstore.Config{MaxInFlight: 1000})
+	for _, id := range []string{"a", "b", "c"} {
+		w.endpoint(id)
+	}
+	one, _ := fanoutsOf(w, 1, "a", "b", "c")
+	none, _ := fanoutsOf(w, 1)
+	many, manyRefs := fanoutsOf(w, 500, "a", "b")
+	conflict, _ := fanoutsOf(w, 1)
+	conflict[0].Event.ID, conflict[0].Event.Type = one[0].Event.ID, "message.read"
+	good, bad, late := w.run("good", "a"), w.run("bad", "a"), w.run("late", "a")
+	calls := []struct {
+		name string
+		want trips
+		call func() error
+	}{
+		{"Admit of nothing", trips{}, func() error { return discard(w.Admit(t.Context(), nil)) }},
+		{"Admit of one event to three endpoints", trips{pipelines: 2}, func() error { return discard(w.Admit(t.Context(), one)) }},
+		{"Admit of one event to none", trips{pipelines: 2}, func() error { return discard(w.Admit(t.Context(), none)) }},
+		{"Admit of 500 events to two endpoints", trips{pipelines: 2}, func() error { return discard(w.Admit(t.Context(), many)) }},
+		{"Admit of a conflict", trips{pipelines: 1}, func() error { return discard(w.Admit(t.Context(), conflict)) }},
+		{"Finish of nothing", trips{}, func() error { return w.Finish(t.Context(), nil) }},
+		{"Finish of 500", trips{pipelines: 1}, func() error { return w.Finish(t.Context(), manyRefs) }},
+		{"Claim", trips{pipelines: 1}, func() error { return discard(w.Claim(t.Context(), good)) }},
+		{"Claim, once more", trips{pipelines: 1}, func() error { return discard(w.Claim(t.Context(), good)) }},
+		{"Record delivered", trips{pipelines: 1}, func() error {
+			return discard(w.Record(t.Context(), settlementOf(good, delivered(), w.clock.Now())))
+		}},
+		{"Record retrying", trips{pipelines: 1}, func() error {
+			return discard(w.Record(t.Context(), settlementOf(late, retryAt(w.clock.Now().Add(time.Hour)), w.clock.Now())))
+		}},
+		{"Record dead", trips{commands: 1, pipelines: 1}, func() error {
+			return discard(w.Record(t.Context(), settlementOf(bad, dead(), w.clock.Now())))
+		}},
+		{"Endpoints", trips{commands: 1, pipelines: 1}, func() error { return discard(w.Endpoints(t.Context(), brand)) }},
+		{"Survey", trips{pipelines: 1}, func() error { return discard(w.Survey(t.Context(), 0)) }},
+		{"Inspect", trips{pipelines: 1}, func() error { return discard(w.Inspect(t.Context(), w.ref("a"))) }},
+		{"Redrive", trips{pipelines: 1}, func() error { return discard(w.Redrive(t.Context(), late)) }},
+	}
+	w.warm()
+	count := &trips{}
+	w.rdb.AddHook(count)
+	for _, c := range calls {
+		*count = trips{}
+		w.must(c.call())
+		if *count != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, *count, c.want)
+		}
+	}
+}
+
+// warm runs every script once, on an endpoint of its own, and opens the
+// connections: the client greets on each through the hooks.
+func (w *world) warm() {
+	w.Helper()
+	w.must(w.rdb.Ping(w.Context()).Err())
+	ref := w.endpoint("warm")
+	for i := range 2 {
+		run := w.run(fmt.Sprint("warm", i), "warm")
+		w.claim(run, webhook.ClaimGo)
+		again, err := w.Redrive(w.Context(), run)
+		w.must(err)
+		w.settle(again[0], delivered())
+	}
+	_, err := w.Inspect(w.Context(), ref)
+	w.must(err)
+	_, err = w.Survey(w.Context(), 1)
+	w.must(err)
+}
+
+// A server that lost its scripts, as after a failover, costs one more pipeline and not one trip a command.
+func TestRoundTripsAfterScriptFlush(t *testing.T) {
+	w := newWorld(t, redisstore.Config{MaxInFlight: 1000})
+	w.endpoint("a")
+	w.endpoint("b")
+	many, _ := fanoutsOf(w, 500, "a", "b")
+	w.must(w.rdb.ScriptFlush(t.Context()).Err())
+	count := &trips{}
+	w.rdb.AddHook(count)
+	answers, err := w.Admit(t.Context(), many)
+	w.must(err)
+	for i, a := range answers {
+		if len(a.Runs) != 2 {
+			t.Fatalf("answer %d: %+v, want two runs", i, a)
+		}
+	}
+	if want := (trips{pipelines: 4}); *count != want {
+		t.Errorf("%+v, want %+v", *count, want)
+	}
+}

@@ -1,0 +1,142 @@
+package redisstore
+
+import (
+	"context"
+	"embed"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+//go:embed lua/*.lua
+var lua embed.FS
+
+// The scripts. Those that work on an endpoint share a beginning.
+var (
+	scriptEvent   = script("event")
+	scriptIndex   = script("index")
+	scriptMember  = script("member")
+	scriptCreate  = script("create")
+	scriptSurvey  = script("survey")
+	scriptAdmit   = script("endpoint", "admit")
+	scriptClaim   = script("endpoint", "claim")
+	scriptRecord  = script("endpoint", "record")
+	scriptRedrive = script("endpoint", "redrive")
+	scriptInspect = script("endpoint", "inspect")
+	scriptEnable  = script("endpoint", "enable")
+	scriptView    = script("endpoint", "view")
+)
+
+type luaScript struct{ source, sha string }
+
+func script(parts ...string) luaScript {
+	source := ""
+	for _, part := range parts {
+		text, err := lua.ReadFile("lua/" + part + ".lua")
+		if err != nil {
+			panic(err) // cannot happen: embedded
+		}
+		source += string(text)
+	}
+	return luaScript{source: source, sha: redis.NewScript(source).Hash()}
+}
+
+// call is one script with its keys and arguments. All are idempotent.
+type call struct {
+	script luaScript
+	keys   []string
+	args   []any
+}
+
+// endpointCall adds the keys and arguments that lua/endpoint.lua names.
+func (s *Store) endpointCall(sc luaScript, ref webhook.EndpointRef, more []string, args ...any) call {
+	k := keysOfEndpoint(ref)
+	keys := append([]string{k.endpoint, k.line, k.out, k.retry, k.due}, more...)
+	head := []any{
+		millis(s.cfg.Now()), k.records, s.cfg.QueueFor(ref),
+		s.openFor().Milliseconds(), s.cfg.MaxInFlight, k.member,
+	}
+	return call{script: sc, keys: keys, args: append(head, args...)}
+}
+
+// run sends the calls, and what also adds, in one pipeline, and returns the
+// calls' answers. Scripts that a node does not know are sent again with their source.
+func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func(redis.Pipeliner)) ([]any, error) {
+	cmds := make([]*redis.Cmd, len(calls))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, c := range calls {
+			cmds[i] = p.EvalSha(ctx, c.script.sha, c.keys, c.args...)
+		}
+		for _, add := range also {
+			add(p)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) && !isNoScript(err) {
+		return nil, unavailable(verb, err)
+	}
+	s.sendSource(ctx, calls, cmds)
+	answers := make([]any, len(calls))
+	for i, cmd := range cmds {
+		answer, err := cmd.Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, unavailable(verb, err)
+		}
+		answers[i] = answer
+	}
+	return answers, nil
+}
+
+// sendSource sends the calls again whose script a node did not know, in one
+// pipeline, and puts their answers in place.
+func (s *Store) sendSource(ctx context.Context, calls []call, cmds []*redis.Cmd) {
+	again := s.rdb.Pipeline()
+	for i, cmd := range cmds {
+		if isNoScript(cmd.Err()) {
+			cmds[i] = again.Eval(ctx, calls[i].script.source, calls[i].keys, calls[i].args...)
+		}
+	}
+	_, _ = again.Exec(ctx) // each command has its own error; without commands nothing is sent
+}
+
+// one sends a single call.
+func (s *Store) one(ctx context.Context, verb string, c call) (any, error) {
+	answers, err := s.run(ctx, verb, []call{c})
+	if err != nil {
+		return nil, err
+	}
+	return answers[0], nil
+}
+
+func isNoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// list reads an array answer; nil when it is none.
+func list(answer any) []any {
+	l, _ := answer.([]any)
+	return l
+}
+
+// text reads the i-th entry of an array answer as text.
+func text(answer []any, i int) string {
+	if i >= len(answer) {
+		return ""
+	}
+	t, _ := answer[i].(string)
+	return t
+}
+
+// runsOf reads runs of one endpoint: {{event, run, queue}, …}.
+func runsOf(ref webhook.EndpointRef, answer any) []webhook.Run {
+	var runs []webhook.Run
+	for _, entry := range list(answer) {
+		e := list(entry)
+		runs = append(runs, webhook.Run{
+			DeliveryRef: webhook.DeliveryRef{Brand: ref.Brand, EventID: text(e, 0), EndpointID: ref.ID},
+			Number:      int(number(text(e, 1))),
+			Queue:       text(e, 2),
+		})
+	}
+	return runs
+}

@@ -1,0 +1,126 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// Config says how a [Store] works. The zero value of each field stands for its default.
+type Config struct {
+	// Redis is the host's client, never closed here. Required.
+	Redis redis.UniversalClient
+	// Keys seal signing secrets and header values. Required.
+	Keys KeyRing
+	// QueueFor names the queue that an endpoint's deliveries are released to. Required.
+	QueueFor func(webhook.EndpointRef) string
+	// MaxAge ends an open delivery, counted from its publish. Defaults to 75 h.
+	MaxAge time.Duration
+	// MaxInFlight bounds an endpoint's deliveries in the queue, over all
+	// workers, when the endpoint sets no limit. Defaults to 256.
+	MaxInFlight int
+	// EndpointsPerBrand bounds how many endpoints a brand may have. Defaults to 50.
+	EndpointsPerBrand int
+	// RetainDelivered is how long a settled delivery and its event are kept. Defaults to 72 h.
+	RetainDelivered time.Duration
+	// RetainAttempts is how long attempts are kept. Defaults to 72 h.
+	RetainAttempts time.Duration
+	// RetainDeadLetters is how long dead letters and their events are kept. Defaults to 720 h.
+	RetainDeadLetters time.Duration
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Store is a [webhook.Store] on Redis 7 or Valkey: a single node, Sentinel or Cluster.
+type Store struct {
+	cfg       Config
+	rdb       redis.UniversalClient
+	endpoints endpointCache
+}
+
+var _ webhook.Store = (*Store)(nil)
+
+// New returns a store. Errors are [webhook.FieldError]s that name the field of
+// Config. It sends no command.
+func New(cfg Config) (*Store, error) {
+	switch {
+	case cfg.Redis == nil:
+		return nil, webhook.Invalid("Redis", "is required")
+	case cfg.Keys.IsZero():
+		return nil, webhook.Invalid("Keys", "needs at least one encryption key")
+	case cfg.QueueFor == nil:
+		return nil, webhook.Invalid("QueueFor", "is required")
+	}
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	return &Store{cfg: cfg, rdb: cfg.Redis}, nil
+}
+
+func (c *Config) setDefaults() error {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	for _, d := range []struct {
+		field     string
+		value     *time.Duration
+		otherwise time.Duration
+	}{
+		{"MaxAge", &c.MaxAge, 75 * time.Hour}, {"RetainDelivered", &c.RetainDelivered, 72 * time.Hour},
+		{"RetainAttempts", &c.RetainAttempts, 72 * time.Hour}, {"RetainDeadLetters", &c.RetainDeadLetters, 720 * time.Hour},
+	} {
+		if *d.value < 0 {
+			return webhook.Invalid(d.field, "must be positive")
+		}
+		if *d.value == 0 {
+			*d.value = d.otherwise
+		}
+	}
+	for _, n := range []struct {
+		field     string
+		value     *int
+		otherwise int
+	}{{"MaxInFlight", &c.MaxInFlight, 256}, {"EndpointsPerBrand", &c.EndpointsPerBrand, 50}} {
+		if *n.value < 0 {
+			return webhook.Invalid(n.field, "must be positive")
+		}
+		if *n.value == 0 {
+			*n.value = n.otherwise
+		}
+	}
+	return nil
+}
+
+// openFor is how long an open delivery's record and event are kept: until it
+// must have ended, and then as long as what is settled.
+func (s *Store) openFor() time.Duration { return s.cfg.MaxAge + s.cfg.RetainDelivered }
+
+// Ping implements [webhook.Store].
+func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
+	before := s.cfg.Now()
+	at, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return 0, unavailable("ping", err)
+	}
+	half := s.cfg.Now().Sub(before) / 2
+	return at.Sub(before.Add(half)), nil
+}
+
+// unavailable wraps an error of Redis, of the network or of the server.
+func unavailable(verb string, err error) error {
+	return fmt.Errorf("%s: %w: %w", verb, webhook.ErrUnavailable, err)
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+// timeOf reads milliseconds; 0 is the zero time.
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
