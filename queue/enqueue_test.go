@@ -1,0 +1,211 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue"
+	"go.smobi.com/outhook/queue/embedded/redistest"
+)
+
+func TestEnqueueMakesATaskOfIDsOnly(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
+		q := open(t, queue.Config{Redis: rdb})
+		run := runOf(q, 7)
+		enqueue(t, q, run)
+
+		info := taskIn(t, rdb, run.Queue, "acme:evt_7:ep_7:1", asynq.TaskStatePending)
+		if info.Type != "delivery" || string(info.Payload) != "1 acme evt_7 ep_7 1" {
+			t.Errorf("task %q, payload %q", info.Type, info.Payload)
+		}
+		if info.MaxRetry != 1<<30 || info.Timeout.Seconds() != 35 || info.Retention != 0 || !info.Deadline.IsZero() {
+			t.Errorf("max retry %d, timeout %s, retention %s, deadline %s", info.MaxRetry, info.Timeout, info.Retention, info.Deadline)
+		}
+	})
+}
+
+func TestEnqueueTwiceMakesOneTask(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
+		q := open(t, queue.Config{Redis: rdb})
+		run := runOf(q, 1)
+		enqueue(t, q, run, run)
+		enqueue(t, q, run)
+		if n := rdb.LLen(t.Context(), "asynq:{"+run.Queue+"}:pending").Val(); n != 1 {
+			t.Errorf("%d tasks", n)
+		}
+	})
+}
+
+func TestEnqueueListsTheQueues(t *testing.T) {
+	rdb := redistest.Start(t).Client(t)
+	q := open(t, queue.Config{Redis: rdb})
+	listed := func() []string {
+		names, err := asynq.NewInspectorFromRedisClient(rdb).Queues()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Sorted(slices.Values(names))
+	}
+	all := []string{"live-0", "live-1", "live-2", "live-3"}
+
+	enqueue(t, q, runsOf(q, 40)...)
+	if got := listed(); !slices.Equal(got, all) {
+		t.Errorf("listed %s", got)
+	}
+	rdb.FlushAll(t.Context())
+	rdb.ScriptFlush(t.Context())
+	enqueue(t, q, runsOf(q, 40)...)
+	if got := listed(); !slices.Equal(got, all) {
+		t.Errorf("listed after Redis came back empty: %s", got)
+	}
+}
+
+func TestEnqueueIsOneRoundTrip(t *testing.T) {
+	rdb := redistest.Start(t).Client(t)
+	q := open(t, queue.Config{Redis: rdb})
+	enqueue(t, q, runsOf(q, 40)...) // every queue is listed, the script known
+	trips := &tripCounter{}
+	rdb.AddHook(trips)
+
+	for name, test := range map[string]struct{ runs, pipelines, commands int }{
+		"none":           {0, 0, 0},
+		"one":            {1, 1, 1},
+		"a hundred":      {100, 1, 100},
+		"a thousand":     {1000, 1, 1000},
+		"a thousand one": {1001, 2, 1001},
+	} {
+		trips.reset()
+		enqueue(t, q, runsOf(q, test.runs)...)
+		if trips.pipelines.Load() != int64(test.pipelines) || trips.piped.Load() != int64(test.commands) || trips.single.Load() != 0 {
+			t.Errorf("%s: %d pipelines of %d commands, %d single commands", name,
+				trips.pipelines.Load(), trips.piped.Load(), trips.single.Load())
+		}
+	}
+}
+
+func TestEnqueueAfterScriptsAreLost(t *testing.T) {
+	rdb := redistest.Start(t).Client(t)
+	q := open(t, queue.Config{Redis: rdb})
+	enqueue(t, q, runsOf(q, 50)...)
+	rdb.ScriptFlush(t.Context())
+	trips := &tripCounter{}
+	rdb.AddHook(trips)
+
+	runs := runsOf(q, 80) // of which 30 are new
+	enqueue(t, q, runs...)
+	if trips.pipelines.Load() != 2 || trips.single.Load() != 0 {
+		t.Errorf("%d pipelines, %d single commands", trips.pipelines.Load(), trips.single.Load())
+	}
+	states, err := q.Inspect(t.Context(), runs)
+	if err != nil || slices.ContainsFunc(states, func(s webhook.TaskState) bool { return s != webhook.TaskAlive }) {
+		t.Errorf("%v, %v", states, err)
+	}
+}
+
+func TestRedisAwayOrRefusing(t *testing.T) {
+	server := redistest.Start(t)
+	rdb := server.Client(t)
+	q := open(t, queue.Config{Redis: rdb})
+	run := runOf(q, 1)
+	enqueue(t, q, run)
+
+	rdb.ConfigSet(t.Context(), "maxmemory", "1")
+	if err := q.Enqueue(t.Context(), runsOf(q, 3)); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("enqueue into a full Redis: %v", err)
+	}
+	server.Kill()
+	_, inspect := q.Inspect(t.Context(), []webhook.Run{run})
+	for what, err := range map[string]error{
+		"enqueue": q.Enqueue(t.Context(), []webhook.Run{run}), "inspect": inspect, "remove": q.Remove(t.Context(), run),
+	} {
+		if !errors.Is(err, webhook.ErrUnavailable) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// A client that claims to have sent what it did not must not count as success: a lost task is a late delivery.
+func TestEnqueueBelievesOnlyAnswers(t *testing.T) {
+	rdb := embeddedClient(t)
+	q := open(t, queue.Config{Redis: rdb})
+	rdb.AddHook(silent{})
+	if err := q.Enqueue(t.Context(), runsOf(q, 2)); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestEnqueueRefusesARunWithoutQueue(t *testing.T) {
+	rdb := embeddedClient(t)
+	q := open(t, queue.Config{Redis: rdb})
+	good, bad := runOf(q, 1), runOf(q, 2)
+	bad.Queue = ""
+	if err := q.Enqueue(t.Context(), []webhook.Run{good, bad}); err == nil || errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+	if stateOf(t, q, good) != webhook.TaskMissing {
+		t.Error("part of a refused batch was sent")
+	}
+}
+
+func TestEnqueueFromManyGoroutines(t *testing.T) {
+	rdb := redistest.Start(t).Client(t)
+	q := open(t, queue.Config{Redis: rdb})
+	runs := runsOf(q, 200)
+	errs := make(chan error, 20)
+	for part := range slices.Chunk(runs, 10) {
+		go func() { errs <- q.Enqueue(context.Background(), part) }()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	states, err := q.Inspect(t.Context(), runs)
+	if err != nil || slices.Contains(states, webhook.TaskMissing) {
+		t.Errorf("%v, %v", states, err)
+	}
+}
+
+// tripCounter counts round trips to Redis.
+type tripCounter struct{ single, pipelines, piped atomic.Int64 }
+
+func (c *tripCounter) reset() {
+	c.single.Store(0)
+	c.pipelines.Store(0)
+	c.piped.Store(0)
+}
+
+func (c *tripCounter) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *tripCounter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.single.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (c *tripCounter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.pipelines.Add(1)
+		c.piped.Add(int64(len(cmds)))
+		return next(ctx, cmds)
+	}
+}
+
+// silent swallows pipelines.
+type silent struct{}
+
+func (silent) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (silent) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (silent) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(context.Context, []redis.Cmder) error { return nil }
+}

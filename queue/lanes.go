@@ -1,0 +1,35 @@
+package queue
+
+import (
+	"hash/fnv"
+	"strconv"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// The lanes. Replays have their own, so that they never stand in the way of what happens now.
+const (
+	laneLive = "live"
+	laneBulk = "bulk"
+)
+
+// names of all queues, lane by lane.
+func names(shards int) []string {
+	all := make([]string, 0, 2*shards)
+	for _, lane := range []string{laneLive, laneBulk} {
+		for shard := range shards {
+			all = append(all, queueName(lane, shard))
+		}
+	}
+	return all
+}
+
+func queueName(lane string, shard int) string { return lane + "-" + strconv.Itoa(shard) }
+
+// shard of an endpoint: FNV-1a, 32 bits, of "brand:endpoint". Processes of different versions share the queues, so this
+// function never changes; the answer changes with the number of shards only, and a run keeps the queue it was released to.
+func shard(ref webhook.EndpointRef, shards int) int {
+	h := fnv.New32a()
+	h.Write([]byte(ref.String()))
+	return int(h.Sum32() % uint32(shards))
+}

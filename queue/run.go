@@ -1,0 +1,97 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/asynqredis"
+)
+
+// cutOff is how long Run waits, at the end, for handlers whose context has ended.
+const cutOff = time.Second
+
+// Run works the served queues until ctx ends; then it takes no more tasks, waits for the handlers, and returns nil. Redis need
+// not be there when it starts, and may go away: it goes on by itself. A process calls it once at a time: the limit of
+// handlers in flight is that of one Run.
+//
+// A handler's context does not end with ctx but after TaskTimeout, when the task goes back to the queue whatever the handler
+// does; for one that runs on regardless, Run returns [ErrUnfinished]. A nil error of handle ends the task, a
+// [webhook.RetryError] repeats it after that delay and never earlier, anything else, a panic included, repeats it within a few
+// seconds. Error texts go to the log only: Asynq would keep them, and asynqmon show them.
+func (q *Queue) Run(ctx context.Context, handle func(context.Context, webhook.Run) error) error {
+	if handle == nil {
+		return webhook.Invalid("handle", "is required")
+	}
+	h := &handler{
+		handle: handle, log: q.log,
+		slots:    make(chan struct{}, q.cfg.Concurrency),
+		patience: (q.cfg.TaskTimeout - q.cfg.AttemptTimeout) / 2,
+	}
+	started, err := q.start(h)
+	if err == nil {
+		q.log.InfoContext(ctx, "queues open", "queues", q.cfg.Serve)
+		<-ctx.Done()
+	}
+	stop(started)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	if err := h.drained(cutOff); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	q.log.InfoContext(ctx, "queues drained", "queues", q.cfg.Serve)
+	return nil
+}
+
+// server works one queue. Asynq fetches with one goroutine per Server, and an idle wait holds one queue only.
+type server struct {
+	client *asynqredis.Client
+	asynq  *asynq.Server
+}
+
+// start answers the servers that were started, also beside an error.
+func (q *Queue) start(h *handler) ([]server, error) {
+	var started []server
+	for _, name := range q.cfg.Serve {
+		client := asynqredis.New(q.redis, asynqredis.Config{Logger: q.log})
+		s := server{client: client, asynq: asynq.NewServerFromRedisClient(client, q.serverConfig(name))}
+		if err := s.asynq.Start(h); err != nil {
+			return started, fmt.Errorf("queue %s: %w", name, err)
+		}
+		started = append(started, s)
+	}
+	return started, nil
+}
+
+func (q *Queue) serverConfig(name string) asynq.Config {
+	return asynq.Config{
+		Queues:          map[string]int{name: 1},
+		Concurrency:     max(1, q.cfg.Concurrency/2),
+		ShutdownTimeout: q.cfg.ShutdownTimeout,
+		RetryDelayFunc:  retryDelay,
+		IsFailure:       isFailure,
+		// The idle wait of asynqredis is what paces an empty queue.
+		TaskCheckInterval:        time.Millisecond,
+		DelayedTaskCheckInterval: time.Second,
+		Logger:                   asynqLog{q.log.With("queue", name)},
+		LogLevel:                 asynqLevel(q.log),
+	}
+}
+
+// stop ends all servers side by side, so that they share one ShutdownTimeout.
+func stop(servers []server) {
+	var all sync.WaitGroup
+	for _, s := range servers {
+		all.Go(func() {
+			s.client.Stop()
+			s.asynq.Shutdown()
+			s.client.Close()
+		})
+	}
+	all.Wait()
+}
