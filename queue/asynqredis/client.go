@@ -3,7 +3,7 @@
 // The first lets a task's end be written even though Redis was away when the task ended: Asynq repeats that write later, but
 // on a context it has cancelled by then, so that the task would be delivered a second time.
 //
-// The second turns an idle worker's polling into waiting. After an empty dequeue the next one is preceded by
+// The second turns an idle worker's polling into waiting. An empty dequeue is not answered but repeated, preceded by
 //
 //	BLMOVE pending pending RIGHT RIGHT 1
 //

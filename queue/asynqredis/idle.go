@@ -61,12 +61,18 @@ func (w *idleWait) dequeue(ctx context.Context, sha1 string, keys []string, run 
 	if !w.understands(q, sha1) {
 		return w.plain(run)
 	}
-	if err := w.ready(ctx, q); err != nil {
-		return answer(ctx, sha1, err)
+	for {
+		if err := w.ready(ctx, q); err != nil {
+			return answer(ctx, sha1, err)
+		}
+		before := w.state
+		cmd := run()
+		w.learn(ctx, q, cmd.Err())
+		if before != busy || w.state != idle {
+			return cmd
+		}
+		// Just emptied: wait here, because Asynq would sleep first.
 	}
-	cmd := run()
-	w.learn(ctx, q, cmd.Err())
-	return cmd
 }
 
 // understands says whether the idle wait may step in, and logs once when it may not.
