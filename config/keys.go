@@ -26,9 +26,9 @@ type key struct {
 const (
 	// MaxAttemptTimeout is the longest an attempt may be allowed to take, here and for a single endpoint.
 	MaxAttemptTimeout = 30 * time.Second
-	// MinShutdownGrace is what shutdown.grace must exceed: the longest attempt, a little more for its task, a
-	// little more for the wait of the workers for their tasks, and the grace outlasts that wait.
-	MinShutdownGrace = 35 * time.Second
+	// MinShutdownGrace is what shutdown.grace must exceed: the longest attempt, 5 s more for its task, and 2 s in
+	// which the process ends once its workers have waited for their tasks.
+	MinShutdownGrace = 37 * time.Second
 
 	day  = 24 * time.Hour
 	year = 365 * day
@@ -73,7 +73,7 @@ func table() []key {
 		entry("catalog.types", listOf(eventType(), func(t EventType) string { return t.Name }), nil,
 			"more event types, as a YAML list of name, description and perhaps schema", func(c *Config) *[]EventType { return &c.Catalog.Types }),
 		entry("shutdown.delay", duration(0, time.Hour), 5*time.Second, "keep serving after SIGTERM", func(c *Config) *time.Duration { return &c.Shutdown.Delay }),
-		entry("shutdown.grace", duration(time.Second, time.Hour), 40*time.Second, "then finish attempts in flight; more than 35s", func(c *Config) *time.Duration { return &c.Shutdown.Grace }),
+		entry("shutdown.grace", duration(time.Second, time.Hour), 40*time.Second, "then finish attempts in flight; more than 37s", func(c *Config) *time.Duration { return &c.Shutdown.Grace }),
 		entry("asynqmon.readOnly", boolean(), false, "asynqmon without buttons", func(c *Config) *bool { return &c.Asynqmon.ReadOnly }),
 		entry("log.level", oneOf(func(l slog.Level) string { return strings.ToLower(l.String()) }, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError),
 			slog.LevelInfo, "least severe level that is logged: debug, info, warn or error", func(c *Config) *slog.Level { return &c.Log.Level }),

@@ -185,7 +185,7 @@ func TestBadVariablesAndFlags(t *testing.T) {
 				`OUTHOOK_LOG_FORMAT: log.format is "xml": must be one of json, text`,
 				`OUTHOOK_RETRY_JITTER: retry.jitter is "2": must be a number above 0 and below 1`,
 				`--retry-multiplier: retry.multiplier is "x": must be a number from 1 to 100`,
-				`--shutdown-grace: shutdown.grace is "30s": must be more than 35s: an attempt may take 30s and its task a little longer, and the workers wait for both`,
+				`--shutdown-grace: shutdown.grace is "30s": must be more than 37s: an attempt may take 30s and its task a little longer, and the workers wait for both`,
 			}},
 		"layers that do not fit": {config.Sources{Env: []string{"OUTHOOK_QUEUE_SHARDS=2"}, Flags: flags(t, "--queue-serve=live-2")},
 			[]string{`--queue-serve: queue.serve is "live-2": must name shards below queue.shards, counting from 0 (2, OUTHOOK_QUEUE_SHARDS)`}},

@@ -36,7 +36,7 @@ type Config struct {
 	// system's. Defaults to none.
 	CABundle []byte
 	// ResponseBodyBytes is how much of a failed answer's body is kept, in bytes,
-	// at most 64 KiB. 0 means 16 KiB.
+	// at most 64 KiB. 0 means 16 KiB, negative nothing.
 	ResponseBodyBytes int
 	// UserAgent is the value of the user-agent header. Defaults to "outhook".
 	UserAgent string
@@ -55,6 +55,7 @@ func (c Config) withDefaults() Config {
 	if c.ResponseBodyBytes == 0 {
 		c.ResponseBodyBytes = defaultBodyBytes
 	}
+	c.ResponseBodyBytes = max(0, c.ResponseBodyBytes)
 	if c.UserAgent == "" {
 		c.UserAgent = defaultUserAgent
 	}
@@ -81,8 +82,8 @@ func (c Config) validate() error {
 		}
 	}
 	switch {
-	case c.ResponseBodyBytes < 0 || c.ResponseBodyBytes > maxBody:
-		return webhook.Invalid("delivery.responseBodyBytes", "must be between 0 (the default) and %d", maxBody)
+	case c.ResponseBodyBytes > maxBody:
+		return webhook.Invalid("delivery.responseBodyBytes", "must be at most %d", maxBody)
 	case c.DefaultTimeout < 0 || c.DefaultTimeout > webhook.MaxTimeout:
 		return webhook.Invalid("delivery.timeout", "must be positive and at most %s", webhook.MaxTimeout)
 	case !httpguts.ValidHeaderFieldValue(c.UserAgent) || strings.TrimSpace(c.UserAgent) != c.UserAgent:

@@ -28,7 +28,7 @@ func TestNewNamesTheField(t *testing.T) {
 		"bundle without any":      {egress.Config{CABundle: []byte("hello")}, "egress.caBundle"},
 		"bundle with a key":       {egress.Config{CABundle: append(pemOf(ca.Leaf), key...)}, "egress.caBundle"},
 		"bundle with a bad one":   {egress.Config{CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})}, "egress.caBundle"},
-		"negative body":           {egress.Config{ResponseBodyBytes: -1}, "delivery.responseBodyBytes"},
+		"no body":                 {egress.Config{ResponseBodyBytes: -1}, ""},
 		"body over the cap":       {egress.Config{ResponseBodyBytes: 64<<10 + 1}, "delivery.responseBodyBytes"},
 		"control in user agent":   {egress.Config{UserAgent: "a\r\nb"}, "egress.userAgent"},
 		"space around user agent": {egress.Config{UserAgent: " a"}, "egress.userAgent"},

@@ -262,7 +262,7 @@ func TestDeliveredDoesNotWaitForItsBody(t *testing.T) {
 
 func TestKeptBodyIsBounded(t *testing.T) {
 	server := listen(t, "127.0.0.1:0", flood("HTTP/1.1 500 No\r\n\r\n", strings.Repeat("x", 1000)))
-	for configured, want := range map[int]int{0: 16 << 10, 10: 10, 64 << 10: 64 << 10} {
+	for configured, want := range map[int]int{-1: 0, 0: 16 << 10, 10: 10, 64 << 10: 64 << 10} {
 		cfg := loopback()
 		cfg.ResponseBodyBytes = configured
 		got := send(t, newClient(t, cfg), post(server.url("127.0.0.1")))

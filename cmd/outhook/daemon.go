@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/queue/monitor"
+)
+
+// Bounds of a request to either listener. A body of limits.requestBytes must fit into readFor on a slow line.
+const (
+	readHeaderFor  = 5 * time.Second
+	readFor        = 30 * time.Second
+	writeFor       = time.Minute
+	idleFor        = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+)
+
+var errUnfinished = errors.New("shutdown.grace is over: attempts or requests in flight did not finish")
+
+// daemon is one serving process.
+type daemon struct {
+	set  settings
+	role role
+	log  *slog.Logger
+	rdb  redis.UniversalClient
+	road *dispatcher.Dispatcher
+	// api is nil in a worker.
+	api, admin *http.Server
+
+	stopping atomic.Bool
+	// work ends when its context does, servers when they are shut down. What ends with an error is in failed.
+	work, servers sync.WaitGroup
+	failed        chan error
+}
+
+// join makes everything that can be wrong by configuration; nothing runs yet.
+func (d *daemon) join() error {
+	cfg := d.set.dispatcher
+	cfg.Redis, cfg.Logger = d.rdb, d.log
+	var err error
+	if d.road, err = dispatcher.New(cfg); err != nil {
+		return err
+	}
+	watch := d.set.monitor
+	watch.Redis = d.rdb
+	pages, err := monitor.New(watch)
+	if err != nil {
+		return err
+	}
+	d.admin = d.server("admin", adminHandler(d.ready, d.set.isAdmin, pages))
+	if !d.role.publishes() {
+		return nil
+	}
+	public := d.set.api
+	public.Service, public.Logger = d.road, d.log
+	handler, err := httpapi.New(public)
+	if err != nil {
+		return err
+	}
+	d.api = d.server("api", handler)
+	return nil
+}
+
+func (d *daemon) server(name string, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderFor, ReadTimeout: readFor, WriteTimeout: writeFor, IdleTimeout: idleFor,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: log.New(serverLog{d.log, name}, "", 0),
+	}
+}
+
+func (d *daemon) ready(ctx context.Context) error {
+	if d.stopping.Load() {
+		return errStopping
+	}
+	return d.road.Ready(ctx)
+}
+
+// run serves until ctx ends or a part fails, and winds down. It returns nil after a clean drain.
+func (d *daemon) run(ctx context.Context) error {
+	defer func() { _ = d.rdb.Close() }()
+	d.failed = make(chan error, 4)
+	if err := d.open(ctx); err != nil {
+		d.closeServers()
+		return err
+	}
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	d.startWork(working)
+	var failure error
+	select {
+	case failure = <-d.failed:
+		d.stopping.Store(true)
+	case <-ctx.Done():
+		d.stopping.Store(true)
+		d.log.Info("shutting down: serving on", "delay", d.set.delay.String())
+		failure = d.serveOn()
+	}
+	return errors.Join(failure, d.drain(stopWork))
+}
+
+// open starts the listeners, that of the operators first.
+func (d *daemon) open(ctx context.Context) error {
+	if err := d.serve(ctx, "admin", d.set.adminListen, d.admin); err != nil {
+		return err
+	}
+	if d.api == nil {
+		return nil
+	}
+	return d.serve(ctx, "http", d.set.httpListen, d.api)
+}
+
+func (d *daemon) serve(ctx context.Context, section, address string, s *http.Server) error {
+	var listening net.ListenConfig
+	l, err := listening.Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("%s.listen: %w", section, err)
+	}
+	d.log.Info("listening", "listener", section, "address", l.Addr().String())
+	d.servers.Go(func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			d.failed <- fmt.Errorf("%s.listen: %w", section, err)
+		}
+	})
+	return nil
+}
+
+func (d *daemon) startWork(ctx context.Context) {
+	if d.role.delivers() {
+		d.work.Go(func() {
+			if err := d.road.Run(ctx); err != nil {
+				d.failed <- err
+			}
+		})
+		return
+	}
+	d.work.Go(func() { d.awaitRedis(ctx) }) // a worker does so itself
+}
+
+// awaitRedis says what a process that only publishes waits for: until then it answers 503.
+func (d *daemon) awaitRedis(ctx context.Context) {
+	wait := 100 * time.Millisecond
+	for {
+		asking, cancel := context.WithTimeout(ctx, readyWithin)
+		err := d.road.Ready(asking)
+		cancel()
+		if err == nil {
+			d.log.InfoContext(ctx, "redis answers")
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		d.log.WarnContext(ctx, "waiting for redis: publishing is refused until then", "error", err, "again_in", wait.String())
+		if !pause(ctx, wait) {
+			return
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// serveOn gives those who balance the load time to see that readiness fails.
+func (d *daemon) serveOn() error {
+	select {
+	case err := <-d.failed:
+		return err
+	case <-time.After(d.set.delay):
+		return nil
+	}
+}
+
+// drain begins nothing more and waits for what is in flight. What is not done in time is left to the end of the process.
+func (d *daemon) drain(stopWork context.CancelFunc) error {
+	d.log.Info("draining", "grace", d.set.grace.String())
+	ctx, cancel := context.WithTimeout(context.Background(), d.set.grace)
+	defer cancel()
+	stopWork()
+	var late error
+	if d.api != nil && d.api.Shutdown(ctx) != nil {
+		late = errUnfinished
+	}
+	if !waitFor(ctx, &d.work) {
+		return errUnfinished
+	}
+	d.closeServers()
+	select {
+	case err := <-d.failed: // a worker that could not drain
+		return err
+	default:
+	}
+	if late == nil {
+		d.log.Info("drained")
+	}
+	return late
+}
+
+func (d *daemon) closeServers() {
+	if d.api != nil {
+		_ = d.api.Close()
+	}
+	_ = d.admin.Close() // last: it told that we are not ready
+	d.servers.Wait()
+}
+
+// waitFor returns false when ctx ended first.
+func waitFor(ctx context.Context, group *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"crypto/tls"
+	"runtime"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"go.smobi.com/outhook/config"
+)
+
+const (
+	// redisDial and redisAnswer bound one try of one command; go-redis makes up to four. What waits for an answer itself,
+	// such as a publish, has its own and shorter deadline.
+	redisDial   = time.Second
+	redisAnswer = 2 * time.Second
+	// minPool is enough to keep a Redis busy from one process, whatever the number of attempts in flight: each holds a
+	// connection for well under a millisecond at a time.
+	minPool  = 64
+	idlePool = 4
+
+	lanes = 2 // live and bulk
+)
+
+// newRedisClient returns a client for a process that works all queues of the default number of shards.
+func newRedisClient(url config.RedisURL) (redis.UniversalClient, error) {
+	target := url.Target()
+	if len(target.Hosts) == 0 {
+		return nil, usage("redis.url: is required")
+	}
+	options := redisOptions(target, queuesOf(config.Default().Queue))
+	return redis.NewUniversalClient(&options), nil
+}
+
+// queuesOf is how many queues a process works.
+func queuesOf(c config.Queue) int {
+	if len(c.Serve) > 0 {
+		return len(c.Serve)
+	}
+	return lanes * c.Shards
+}
+
+// redisOptions says how to reach Redis. waits is how many connections are held by blocking waits: one for each queue that is
+// worked. In a cluster the pool is that of each node.
+func redisOptions(t config.RedisTarget, waits int) redis.UniversalOptions {
+	o := redis.UniversalOptions{
+		Addrs: t.Hosts, DB: t.DB, Username: t.Username, Password: t.Password.Reveal(),
+		IsClusterMode: t.Scheme == "redis-cluster", MasterName: t.Master,
+		SentinelUsername: t.SentinelUsername, SentinelPassword: t.SentinelPassword.Reveal(),
+		ContextTimeoutEnabled: true,
+		DialTimeout:           redisDial, ReadTimeout: redisAnswer, WriteTimeout: redisAnswer,
+		DialerRetries: 1, // the tries of the command are enough
+		PoolSize:      max(minPool, 10*runtime.GOMAXPROCS(0)) + waits,
+		MinIdleConns:  idlePool,
+		// Of Redis Enterprise only; elsewhere each new connection would be refused it.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if t.TLS {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return o
+}

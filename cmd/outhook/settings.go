@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/config"
+	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/catalog"
+	"go.smobi.com/outhook/dispatcher/egress"
+	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/monitor"
+)
+
+// graceTail is what remains of shutdown.grace once the workers have waited for their attempts.
+const graceTail = 2 * time.Second
+
+// settings is a configuration in the terms of the rooms it is for. Every key of config.Keys ends here.
+type settings struct {
+	redis redis.UniversalOptions
+	// dispatcher lacks its Redis and Logger; api its Service and Logger; monitor its Redis.
+	dispatcher  dispatcher.Config
+	api         httpapi.Config
+	monitor     monitor.Config
+	isAdmin     func(key string) bool
+	httpListen  string
+	adminListen string
+	log         config.Log
+	// delay is kept serving after a signal, then grace bounds the rest.
+	delay, grace time.Duration
+}
+
+// settingsOf reads the files that the configuration names. Errors are [webhook.FieldError]s whose field is a key.
+func settingsOf(c config.Config) (settings, error) {
+	keys, err := keyRing(c.Secrets)
+	if err != nil {
+		return settings{}, err
+	}
+	out, err := egressConfig(c)
+	if err != nil {
+		return settings{}, err
+	}
+	adminKey := c.Auth.AdminKey.Reveal()
+	return settings{
+		redis: redisOptions(c.Redis.URL.Target(), queuesOf(c.Queue)),
+		dispatcher: dispatcher.Config{
+			Secrets: keys, Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
+			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,
+			Shards: c.Queue.Shards, Serve: c.Queue.Serve, ShutdownTimeout: c.Shutdown.Grace - graceTail,
+			RetainDelivered: c.Retention.Delivered, RetainAttempts: c.Retention.Attempts, RetainDeadLetters: c.Retention.DeadLetters,
+			PayloadBytes: int(c.Limits.PayloadBytes), BatchEvents: c.Limits.BatchEvents, EndpointsPerBrand: c.Limits.EndpointsPerBrand,
+		},
+		api: httpapi.Config{
+			Identify:     httpapi.BearerKey(adminKey),
+			PayloadBytes: int(c.Limits.PayloadBytes), RequestBytes: int(c.Limits.RequestBytes), BatchEvents: c.Limits.BatchEvents,
+		},
+		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, AdminKey: keyMatcher(adminKey)},
+		isAdmin:    keyMatcher(adminKey),
+		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
+		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
+	}, nil
+}
+
+// keyRing is zero when there are no keys: only serve needs them.
+func keyRing(c config.Secrets) (dispatcher.KeyRing, error) {
+	if len(c.Keys) == 0 {
+		return dispatcher.KeyRing{}, nil
+	}
+	texts := make([]string, len(c.Keys))
+	for i, k := range c.Keys {
+		texts[i] = k.ID + ":" + base64.StdEncoding.EncodeToString([]byte(k.Key.Reveal()))
+	}
+	return dispatcher.ParseKeyRing(texts)
+}
+
+func egressConfig(c config.Config) (egress.Config, error) {
+	out := egress.Config{
+		Allow: c.Egress.Allow, AllowHTTP: !c.Egress.RequireHTTPS, Ports: make([]int, 0, len(c.Egress.Ports)),
+		ResponseBodyBytes: int(c.Delivery.ResponseBodyBytes), DefaultTimeout: c.Delivery.Timeout, UserAgent: userAgent(),
+	}
+	for _, port := range c.Egress.Ports { // none is any, and not nil, which would be the default
+		out.Ports = append(out.Ports, int(port))
+	}
+	if c.Delivery.ResponseBodyBytes == 0 { // would be the default there
+		out.ResponseBodyBytes = -1
+	}
+	if c.Egress.CABundle == "" {
+		return out, nil
+	}
+	pem, err := os.ReadFile(c.Egress.CABundle)
+	if err != nil {
+		return out, webhook.Invalid("egress.caBundle", "must be a file that can be read: %v", cause(err))
+	}
+	out.CABundle = pem
+	return out, nil
+}
+
+// cause leaves out what is said already.
+func cause(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}
+
+func catalogConfig(c config.Catalog) catalog.Config {
+	out := catalog.Config{Validation: string(c.Validation)}
+	for _, t := range c.Types {
+		out.Types = append(out.Types, catalog.Type{Name: t.Name, Description: t.Description, Schema: t.Schema})
+	}
+	return out
+}
+
+// check tries what only the rooms themselves can check: schemas and certificates.
+func (s settings) check() error {
+	if _, err := catalog.New(s.dispatcher.Catalog); err != nil {
+		return err
+	}
+	client, err := egress.New(s.dispatcher.Egress)
+	if err != nil {
+		return err
+	}
+	client.Close()
+	return nil
+}

@@ -1,0 +1,108 @@
+package dispatcher
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/catalog"
+	"go.smobi.com/outhook/dispatcher/egress"
+	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// KeyRing seals signing secrets and header values in Redis. See [ParseKeyRing].
+type KeyRing = redisstore.KeyRing
+
+// ParseKeyRing reads encryption keys of the form "id:base64(32 bytes)", newest
+// first. Errors are [webhook.FieldError]s that never repeat a key.
+func ParseKeyRing(texts []string) (KeyRing, error) { return redisstore.ParseKeyRing(texts) }
+
+// Config of a [Dispatcher]. Redis and Secrets are required; the zero value of
+// every other field stands for its default.
+type Config struct {
+	// Redis is the host's client to Redis ≥ 7.0 or Valkey, never closed. Allow
+	// one connection a queue beyond what publishing and attempts need.
+	Redis redis.UniversalClient
+	// Secrets seal what must not stand in Redis in clear text.
+	Secrets KeyRing
+	// Logger gets one line a changed state at info, one an attempt at debug.
+	// Defaults to slog.Default().
+	Logger *slog.Logger
+
+	// Egress says where deliveries may go. The zero value is the public
+	// Internet by https only.
+	Egress egress.Config
+	// Retry is the schedule of failed deliveries.
+	Retry webhook.Schedule
+	// Catalog adds event types and says how strictly payloads are checked.
+	Catalog catalog.Config
+
+	// Timeout bounds a whole attempt of an endpoint that sets none, 1 to 30 s.
+	// Defaults to 15 s.
+	Timeout time.Duration
+	// Concurrency bounds the attempts in flight in this process. Defaults to 1024.
+	Concurrency int
+	// MaxInFlight bounds those of one endpoint over all processes, when it sets none. Defaults to 256.
+	MaxInFlight int
+
+	// Shards is the number of queues a lane is spread over. Defaults to 4.
+	Shards int
+	// Serve names the queues that Run works, such as "live-0". Empty means all.
+	Serve []string
+	// ShutdownTimeout bounds how long Run waits for attempts in flight, more
+	// than 35 s. Defaults to 38 s.
+	ShutdownTimeout time.Duration
+
+	// RetainDelivered, RetainAttempts and RetainDeadLetters are how long is kept
+	// what is settled. Default to 72 h, 72 h and 720 h.
+	RetainDelivered, RetainAttempts, RetainDeadLetters time.Duration
+
+	// PayloadBytes bounds an event's payload. Defaults to 256 KiB.
+	PayloadBytes int
+	// BatchEvents bounds the events of one PublishBatch. Defaults to 500.
+	BatchEvents int
+	// EndpointsPerBrand bounds the endpoints of a brand. Defaults to 50.
+	EndpointsPerBrand int
+}
+
+// WithDefaults returns a copy with the zero fields that the dispatcher itself
+// reads set to their defaults; the rooms below set theirs.
+func (c Config) WithDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.Retry = c.Retry.WithDefaults()
+	if c.Timeout == 0 {
+		c.Timeout = 15 * time.Second
+	}
+	if c.MaxInFlight == 0 {
+		c.MaxInFlight = 256
+	}
+	if c.PayloadBytes == 0 {
+		c.PayloadBytes = 256 << 10
+	}
+	if c.BatchEvents == 0 {
+		c.BatchEvents = 500
+	}
+	return c
+}
+
+// Validate returns a [webhook.FieldError] for the first field whose value is
+// impossible, except those that the rooms below check themselves.
+func (c Config) Validate() error {
+	switch {
+	case c.Redis == nil:
+		return webhook.Invalid("Redis", "is required")
+	case c.Secrets.IsZero():
+		return webhook.Invalid("Secrets", "needs at least one encryption key")
+	case c.Timeout < webhook.MinTimeout || c.Timeout > webhook.MaxTimeout:
+		return webhook.Invalid("Timeout", "must be %s to %s", webhook.MinTimeout, webhook.MaxTimeout)
+	case c.PayloadBytes < 0:
+		return webhook.Invalid("PayloadBytes", "must be positive")
+	case c.BatchEvents < 0:
+		return webhook.Invalid("BatchEvents", "must be positive")
+	}
+	return c.Retry.Validate()
+}

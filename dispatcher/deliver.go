@@ -1,0 +1,135 @@
+package dispatcher
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/egress"
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/signer"
+)
+
+// recordFor bounds how long an attempt that was made is tried to be recorded:
+// losing it would repeat the POST.
+const recordFor = 30 * time.Second
+
+// deliver takes one task from claim to record. nil ends the task.
+func (d *Dispatcher) deliver(ctx context.Context, run webhook.Run) error {
+	claim, err := d.store.Claim(ctx, run)
+	if err != nil {
+		return err
+	}
+	switch claim.Verdict {
+	case webhook.ClaimCancelled:
+		return d.settle(ctx, run, webhook.StateCancelled, "")
+	case webhook.ClaimExpired:
+		return d.settle(ctx, run, webhook.StateExpired, "")
+	case webhook.ClaimOverdue:
+		return d.settle(ctx, run, webhook.StateDead, webhook.DeathMaxAge)
+	case webhook.ClaimGo:
+		if len(claim.Event.Payload) == 0 {
+			return d.settle(ctx, run, webhook.StateDead, webhook.DeathBodyMissing)
+		}
+		return d.attempt(ctx, run, claim)
+	}
+	return nil // stale or parked
+}
+
+// attempt makes the POST and records what it led to.
+func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook.Claim) error {
+	started := time.Now()
+	request, err := d.request(claim, started)
+	if err != nil {
+		return err
+	}
+	id := webhook.NewID(webhook.AttemptPrefix)
+	response := d.sender.Send(ctx, request)
+	now := time.Now()
+	verdict := webhook.Judge(d.cfg.Retry, webhook.Facts{
+		Response: response, Number: claim.Number, Blocked: claim.Blocked, Now: now,
+		PublishedAt: claim.Event.PublishedAt, ExpiresAt: claim.Event.ExpiresAt,
+	})
+	a := &webhook.Attempt{
+		ID: id, Ref: run.DeliveryRef, Type: claim.Event.Type, Number: claim.Number, Trigger: webhook.TriggerDelivery,
+		StartedAt: started, Duration: response.Duration, Phases: response.Phases, URL: egress.RedactURL(request.URL),
+		Status: response.Status, Outcome: verdict.Outcome, Reason: verdict.Reason, NextAttemptAt: verdict.NextAttemptAt,
+	}
+	if verdict.Outcome != webhook.OutcomeDelivered {
+		a.ResponseHeader, a.ResponseBody = response.Header, response.Body
+	}
+	d.logAttempt(ctx, a, verdict)
+	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Now: now}); err != nil {
+		return err
+	}
+	if verdict.State == webhook.StateRetrying {
+		return &webhook.RetryError{After: time.Until(verdict.NextAttemptAt)}
+	}
+	return nil
+}
+
+// request signs the event as it is to be sent now.
+func (d *Dispatcher) request(claim webhook.Claim, now time.Time) (webhook.Request, error) {
+	e, to := claim.Event, claim.Endpoint
+	signature, err := signer.Sign(e.ID, now, e.Payload, to.Keys(now)...)
+	if err != nil {
+		return webhook.Request{}, fmt.Errorf("endpoint %s: sign: %w", to.Ref(), err)
+	}
+	header := make(http.Header, len(to.Headers)+5)
+	for name, value := range to.Headers {
+		header.Set(name, value)
+	}
+	header.Set(signer.HeaderID, e.ID)
+	header.Set(signer.HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
+	header.Set(signer.HeaderSignature, signature)
+	header.Set(webhook.HeaderEventType, e.Type)
+	header.Set(webhook.HeaderAttempt, strconv.Itoa(claim.Number))
+	timeout := to.Timeout
+	if timeout == 0 {
+		timeout = d.cfg.Timeout
+	}
+	return webhook.Request{URL: to.URL, Header: header, Body: e.Payload, Timeout: timeout}, nil
+}
+
+// settle ends a delivery without an attempt.
+func (d *Dispatcher) settle(ctx context.Context, run webhook.Run, state webhook.State, death webhook.DeathReason) error {
+	d.log.InfoContext(ctx, "delivery ended without an attempt", "brand", run.Brand, "event", run.EventID,
+		"endpoint", run.EndpointID, "state", state, "death", death)
+	return d.record(ctx, webhook.Settlement{
+		Run: run, Now: time.Now(), Verdict: webhook.Verdict{State: state, DeathReason: death},
+	})
+}
+
+// record saves what happened, before the task is acknowledged, and hands over
+// what it released. A worker that is told to stop records all the same.
+func (d *Dispatcher) record(ctx context.Context, s webhook.Settlement) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+	defer cancel()
+	var released []webhook.Run
+	err := persist(ctx, func() (err error) {
+		released, err = d.store.Record(ctx, s)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d.enqueue(ctx, released)
+	return nil
+}
+
+func (d *Dispatcher) logAttempt(ctx context.Context, a *webhook.Attempt, v webhook.Verdict) {
+	level := slog.LevelDebug
+	if v.State == webhook.StateDead || v.Disable != "" {
+		level = slog.LevelInfo
+	}
+	if !d.log.Enabled(ctx, level) {
+		return
+	}
+	d.log.LogAttrs(ctx, level, "attempt", slog.String("id", a.ID), slog.String("brand", a.Ref.Brand),
+		slog.String("event", a.Ref.EventID), slog.String("endpoint", a.Ref.EndpointID), slog.Int("number", a.Number),
+		slog.Int("status", a.Status), slog.Any("outcome", a.Outcome), slog.Any("reason", a.Reason),
+		slog.Any("death", v.DeathReason), slog.String("disabled", v.Disable), slog.Duration("duration", a.Duration))
+}

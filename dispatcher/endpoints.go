@@ -1,0 +1,176 @@
+package dispatcher
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"go.smobi.com/outhook/dispatcher/egress"
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/signer"
+)
+
+// Limits of what a brand may attach to an endpoint.
+const (
+	maxEventTypes    = 64
+	maxDescription   = 512
+	maxMetadata      = 50
+	maxMetadataBytes = 4 << 10
+)
+
+// CreateEndpoint stores an endpoint and answers it as stored. An empty ID, and
+// a secret when Secrets is empty, are made. The same id with the same settings
+// again answers what is stored, created false.
+//
+// Errors: [webhook.FieldError]; [webhook.ErrConflict] when the id is taken by an
+// endpoint with other settings; [webhook.ErrLimit]; [webhook.ErrUnavailable].
+func (d *Dispatcher) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, bool, error) {
+	wanted, err := d.checkEndpoint(e)
+	if err != nil {
+		return webhook.Endpoint{}, false, err
+	}
+	now := time.Now().Truncate(time.Millisecond).UTC()
+	wanted.CreatedAt, wanted.UpdatedAt = now, now
+	if wanted.ID == "" {
+		wanted.ID = webhook.NewID(webhook.EndpointPrefix)
+	}
+	if len(wanted.Secrets) == 0 {
+		wanted.Secrets = []webhook.EndpointSecret{newSecret(wanted.Signature)}
+	}
+	created := false
+	stored, err := within(ctx, "create endpoint", func(ctx context.Context) (stored webhook.Endpoint, err error) {
+		defer d.matcher.forget(e.Brand)
+		stored, created, err = d.store.CreateEndpoint(ctx, wanted)
+		return stored, err
+	})
+	if err != nil {
+		return webhook.Endpoint{}, false, err
+	}
+	if !created && !sameSettings(stored, wanted, len(e.Secrets) > 0) {
+		return webhook.Endpoint{}, false, webhook.ErrConflict
+	}
+	return stored, created, nil
+}
+
+// Endpoint returns one endpoint. Errors: [webhook.ErrNotFound], [webhook.ErrUnavailable].
+func (d *Dispatcher) Endpoint(ctx context.Context, ref webhook.EndpointRef) (webhook.Endpoint, error) {
+	return within(ctx, "endpoint", func(ctx context.Context) (webhook.Endpoint, error) {
+		return d.store.Endpoint(ctx, ref)
+	})
+}
+
+// Endpoints returns all endpoints of a brand, by id. Errors: [webhook.ErrUnavailable].
+func (d *Dispatcher) Endpoints(ctx context.Context, brand string) ([]webhook.Endpoint, error) {
+	return within(ctx, "endpoints", func(ctx context.Context) ([]webhook.Endpoint, error) {
+		return d.store.Endpoints(ctx, brand)
+	})
+}
+
+// checkEndpoint returns the endpoint as it is to be stored.
+func (d *Dispatcher) checkEndpoint(e webhook.Endpoint) (webhook.Endpoint, error) {
+	if err := webhook.CheckID("brand", e.Brand); err != nil {
+		return e, err
+	}
+	if e.ID != "" {
+		if err := webhook.CheckID("id", e.ID); err != nil {
+			return e, err
+		}
+	}
+	url, err := d.egress.NormalizeURL(e.URL)
+	if err != nil {
+		return e, err
+	}
+	e.URL = url
+	if err := egress.CheckHeaders(e.Headers); err != nil {
+		return e, err
+	}
+	if err := d.checkTypes(e); err != nil {
+		return e, err
+	}
+	if err := d.checkBounds(e); err != nil {
+		return e, err
+	}
+	return checkSecret(e)
+}
+
+func (d *Dispatcher) checkTypes(e webhook.Endpoint) error {
+	switch {
+	case e.Purpose != "" && len(e.EventTypes) > 0:
+		return webhook.Invalid("eventTypes", "must be absent when purpose is set")
+	case e.Purpose != "" && e.Purpose != webhook.PurposeStatus && e.Purpose != webhook.PurposeInbound:
+		return webhook.Invalid("purpose", "must be %q or %q", webhook.PurposeStatus, webhook.PurposeInbound)
+	case e.Purpose == "" && len(e.EventTypes) == 0:
+		return webhook.Invalid("eventTypes", "is required unless purpose is set")
+	case len(e.EventTypes) > maxEventTypes:
+		return webhook.Invalid("eventTypes", "must be at most %d", maxEventTypes)
+	}
+	for _, pattern := range e.EventTypes {
+		if err := d.catalog.CheckPattern(pattern); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Dispatcher) checkBounds(e webhook.Endpoint) error {
+	size := 0
+	for name, value := range e.Metadata {
+		size += len(name) + len(value)
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return webhook.Invalid("metadata", "must be valid UTF-8")
+		}
+	}
+	switch {
+	case e.Timeout != 0 && (e.Timeout < webhook.MinTimeout || e.Timeout > webhook.MaxTimeout):
+		return webhook.Invalid("timeoutMs", "must be %d to %d", webhook.MinTimeout.Milliseconds(), webhook.MaxTimeout.Milliseconds())
+	case e.MaxInFlight < 0 || e.MaxInFlight > d.cfg.MaxInFlight:
+		return webhook.Invalid("maxInFlight", "must be 1 to %d", d.cfg.MaxInFlight)
+	case len(e.Description) > maxDescription || !utf8.ValidString(e.Description) || strings.ContainsFunc(e.Description, unicode.IsControl):
+		return webhook.Invalid("description", "must be at most %d bytes of text without control characters", maxDescription)
+	case len(e.Metadata) > maxMetadata || size > maxMetadataBytes:
+		return webhook.Invalid("metadata", "must be at most %d entries and %d bytes", maxMetadata, maxMetadataBytes)
+	case e.DisabledReason != "" && e.DisabledReason != webhook.DisabledManually:
+		return webhook.Invalid("disabledReason", "must be empty or %q", webhook.DisabledManually)
+	}
+	return nil
+}
+
+func checkSecret(e webhook.Endpoint) (webhook.Endpoint, error) {
+	if e.Signature == "" {
+		e.Signature = webhook.SignatureHMAC
+	}
+	if e.Signature != webhook.SignatureHMAC && e.Signature != webhook.SignatureEd25519 {
+		return e, webhook.Invalid("signature", "must be %q or %q", webhook.SignatureHMAC, webhook.SignatureEd25519)
+	}
+	if len(e.Secrets) > 1 {
+		return e, webhook.Invalid("secret", "must be one")
+	}
+	for _, s := range e.Secrets {
+		if s.HMAC.IsZero() != (e.Signature == webhook.SignatureEd25519) || s.Ed25519.IsZero() != (e.Signature == webhook.SignatureHMAC) {
+			return e, webhook.Invalid("secret", "must be one for signature %q", e.Signature)
+		}
+	}
+	return e, nil
+}
+
+func newSecret(signature string) webhook.EndpointSecret {
+	if signature == webhook.SignatureEd25519 {
+		return webhook.EndpointSecret{Ed25519: signer.NewPrivateKey()}
+	}
+	return webhook.EndpointSecret{HMAC: signer.NewSecret()}
+}
+
+// sameSettings tells whether a repeated create asks for what is stored. Whether
+// it is disabled does not count: that changes without the one who created it.
+func sameSettings(stored, wanted webhook.Endpoint, withSecret bool) bool {
+	if withSecret && !stored.Secrets[0].SameKey(wanted.Secrets[0]) {
+		return false
+	}
+	return stored.URL == wanted.URL && stored.Purpose == wanted.Purpose && slices.Equal(stored.EventTypes, wanted.EventTypes) &&
+		stored.Description == wanted.Description && maps.Equal(stored.Metadata, wanted.Metadata) && maps.Equal(stored.Headers, wanted.Headers) &&
+		stored.MaxInFlight == wanted.MaxInFlight && stored.Timeout == wanted.Timeout && stored.Signature == wanted.Signature
+}

@@ -1,0 +1,169 @@
+package dispatcher
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// Publish accepts an event: when it returns nil, the event is stored and will
+// be delivered to every endpoint of its brand that wants its type. An empty ID
+// is made. Publishing the same id with the same type and payload again finishes
+// what was left unfinished and answers Duplicate.
+//
+// Errors: a [webhook.FieldError] (ErrInvalid) that names the field;
+// [webhook.ErrConflict] when the id is taken by other content;
+// [webhook.ErrUnavailable], within two seconds, when Redis does not answer:
+// then it is unknown whether the event was stored, and publishing it again with
+// the same id is safe.
+func (d *Dispatcher) Publish(ctx context.Context, e webhook.Event) (webhook.Receipt, error) {
+	results, err := d.PublishBatch(ctx, []webhook.Event{e})
+	if err != nil {
+		return webhook.Receipt{}, err
+	}
+	return results[0].Receipt, results[0].Err
+}
+
+// PublishBatch accepts many events in a handful of round trips and answers in
+// their order, each with its receipt or its own error. An error of the whole is
+// [webhook.ErrUnavailable] (repeating with the same ids is safe) or a
+// [webhook.FieldError] for an empty or too large batch.
+func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) ([]webhook.Result, error) {
+	if len(events) == 0 || len(events) > d.cfg.BatchEvents {
+		return nil, webhook.Invalid("events", "must be 1 to %d events", d.cfg.BatchEvents)
+	}
+	b := d.accept(ctx, events)
+	if len(b.fanouts) == 0 {
+		return b.results, nil
+	}
+	return within(ctx, "publish", func(ctx context.Context) ([]webhook.Result, error) {
+		return b.results, d.admit(ctx, b)
+	})
+}
+
+// batch is a publish on its way: the fan-outs to do and whose results they are.
+type batch struct {
+	results []webhook.Result
+	fanouts []webhook.Fanout
+	// of[i] is the index in results of fanouts[i].
+	of []int
+	// repeats maps results whose id stands earlier in the same batch to that fan-out.
+	repeats map[int]int
+}
+
+// accept validates every event; those that break a rule have their result.
+func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch {
+	b := &batch{results: make([]webhook.Result, len(events)), repeats: map[int]int{}}
+	first := map[webhook.EventRef]int{}
+	now := time.Now().Truncate(time.Millisecond).UTC()
+	for i, e := range events {
+		e.PublishedAt, e.Payload = now, bytes.Trim(e.Payload, " \t\r\n")
+		if err := d.check(ctx, e); err != nil {
+			b.results[i].Err = err
+			continue
+		}
+		if e.ID == "" {
+			e.ID = webhook.NewID(webhook.EventPrefix)
+		} else if earlier, repeated := first[e.Ref()]; repeated {
+			b.repeats[i] = earlier
+			b.results[i].Err = differs(b.fanouts[earlier].Event, e)
+			continue
+		}
+		first[e.Ref()] = len(b.fanouts)
+		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e}), append(b.of, i)
+	}
+	return b
+}
+
+func (d *Dispatcher) check(ctx context.Context, e webhook.Event) error {
+	if err := e.Validate(d.cfg.PayloadBytes); err != nil {
+		return err
+	}
+	if !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(e.PublishedAt) {
+		return webhook.Invalid("expiresAt", "must be in the future")
+	}
+	if err := d.catalog.Publishable(e.Type); err != nil {
+		return err
+	}
+	warning, err := d.catalog.CheckEvent(e.Type, e.Payload)
+	if warning != nil && d.warned.first(e.Type, e.PublishedAt) {
+		d.log.WarnContext(ctx, "payload breaks its schema; said once a minute a type", "brand", e.Brand, "type", e.Type, "rule", warning)
+	}
+	return err
+}
+
+// onceAMinute keeps a repeated warning from flooding the log.
+type onceAMinute struct{ last sync.Map }
+
+// first tells whether the subject was not warned of within the last minute.
+func (o *onceAMinute) first(subject string, now time.Time) bool {
+	last, known := o.last.Load(subject)
+	if known && now.Sub(last.(time.Time)) < time.Minute {
+		return false
+	}
+	o.last.Store(subject, now)
+	return true
+}
+
+func differs(a, b webhook.Event) error {
+	if a.Type == b.Type && string(a.Payload) == string(b.Payload) {
+		return nil
+	}
+	return webhook.ErrConflict
+}
+
+// admit matches, writes down, enqueues what has a slot, and finishes the fan-out.
+func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
+	for i := range b.fanouts {
+		if err := d.match(ctx, &b.fanouts[i]); err != nil {
+			return err
+		}
+	}
+	admitted, err := d.store.Admit(ctx, b.fanouts)
+	if err != nil {
+		return err
+	}
+	var runs []webhook.Run
+	var finished []webhook.EventRef
+	for i, a := range admitted {
+		e := b.fanouts[i].Event
+		b.results[b.of[i]] = webhook.Result{Receipt: webhook.Receipt{ID: e.ID, Duplicate: a.Duplicate, Endpoints: a.Endpoints}, Err: a.Err}
+		if a.Err == nil {
+			runs, finished = append(runs, a.Runs...), append(finished, e.Ref())
+		}
+	}
+	b.answerRepeats()
+	if err := d.queue.Enqueue(ctx, runs); err != nil {
+		return err
+	}
+	return d.store.Finish(ctx, finished)
+}
+
+// answerRepeats gives an entry whose id stood earlier in the batch that one's answer.
+func (b *batch) answerRepeats() {
+	for repeat, earlier := range b.repeats {
+		if b.results[repeat].Err == nil {
+			first := b.results[b.of[earlier]]
+			first.Receipt.Duplicate = first.Err == nil
+			first.Receipt.Endpoints = slices.Clone(first.Receipt.Endpoints)
+			b.results[repeat] = first
+		}
+	}
+}
+
+func (d *Dispatcher) match(ctx context.Context, f *webhook.Fanout) error {
+	endpoints, err := d.matcher.endpoints(ctx, f.Event.Brand)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		if d.catalog.Matches(e, f.Event.Type) {
+			f.Endpoints = append(f.Endpoints, e.ID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// reconcileEvery is how often a worker looks whether the queue agrees with the
+// ledger. Every worker does; a lock a tag keeps them off each other's.
+const reconcileEvery = 5 * time.Second
+
+// reconcile works until ctx ends.
+func (d *Dispatcher) reconcile(ctx context.Context) {
+	for sleep(ctx, reconcileEvery) {
+		for tag := range d.store.Tags() {
+			if err := d.reconcileTag(ctx, tag); err != nil {
+				if ctx.Err() == nil {
+					d.log.WarnContext(ctx, "reconciler stopped half-way, and goes on later", "error", err)
+				}
+				break
+			}
+		}
+	}
+}
+
+// reconcileTag looks after one tag. Its error is that Redis is away.
+func (d *Dispatcher) reconcileTag(ctx context.Context, tag int) error {
+	found, err := d.store.Survey(ctx, tag)
+	if err != nil {
+		return err
+	}
+	for _, ref := range found.Unfinished {
+		if err := d.only(ctx, "event", ref.String(), d.finishFanout(ctx, ref)); err != nil {
+			return err
+		}
+	}
+	for _, ref := range found.Due {
+		if err := d.only(ctx, "endpoint", ref.String(), d.tend(ctx, ref)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// only keeps what is wrong with one event or endpoint from the others: it is logged,
+// and just the want of Redis is passed on.
+func (d *Dispatcher) only(ctx context.Context, kind, ref string, err error) error {
+	if err == nil || errors.Is(err, webhook.ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	d.log.ErrorContext(ctx, "reconciler cannot look after this", kind, ref, "error", err)
+	return nil
+}
+
+// finishFanout completes a publish whose process did not.
+func (d *Dispatcher) finishFanout(ctx context.Context, ref webhook.EventRef) error {
+	e, endpoints, err := d.store.Event(ctx, ref)
+	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		admitted, err := d.store.Admit(ctx, []webhook.Fanout{{Event: e, Endpoints: endpoints}})
+		if err != nil {
+			return err
+		}
+		if err := admitted[0].Err; err != nil {
+			return err
+		}
+		if err := d.queue.Enqueue(ctx, admitted[0].Runs); err != nil {
+			return err
+		}
+		d.log.InfoContext(ctx, "fan-out finished", "brand", ref.Brand, "event", ref.ID)
+	}
+	return d.store.Finish(ctx, []webhook.EventRef{ref})
+}
+
+// tend settles what can only end, enqueues what may run, and re-drives what the
+// queue has lost.
+func (d *Dispatcher) tend(ctx context.Context, ref webhook.EndpointRef) error {
+	backlog, err := d.store.Inspect(ctx, ref)
+	if err != nil {
+		return err
+	}
+	d.enqueue(ctx, backlog.Released)
+	for _, ending := range backlog.Doomed {
+		if err := d.settle(ctx, webhook.Run{DeliveryRef: ending.Ref}, ending.State, ending.Death); err != nil {
+			return err
+		}
+	}
+	states, err := d.queue.Inspect(ctx, backlog.Suspects)
+	if err != nil {
+		return err
+	}
+	for i, state := range states {
+		if state == webhook.TaskAlive {
+			continue
+		}
+		if err := d.redrive(ctx, backlog.Suspects[i], state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redrive gives a delivery whose task is lost a new run. The ledger first: from
+// then on the old task, wherever it is, stands for nothing.
+func (d *Dispatcher) redrive(ctx context.Context, lost webhook.Run, state webhook.TaskState) error {
+	runs, err := d.store.Redrive(ctx, lost)
+	if err != nil {
+		return err
+	}
+	d.log.InfoContext(ctx, "delivery re-driven", "brand", lost.Brand, "event", lost.EventID,
+		"endpoint", lost.EndpointID, "run", lost.Number, "cause", state)
+	if err := d.queue.Remove(ctx, lost); err != nil {
+		return err
+	}
+	return d.queue.Enqueue(ctx, runs)
+}
