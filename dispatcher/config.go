@@ -23,7 +23,8 @@ func ParseKeyRing(texts []string) (KeyRing, error) { return redisstore.ParseKeyR
 // every other field stands for its default.
 type Config struct {
 	// Redis is the host's client to Redis ≥ 7.0 or Valkey, never closed. Allow
-	// one connection a queue beyond what publishing and attempts need.
+	// one connection a queue beyond what publishing and attempts need, and set
+	// ContextTimeoutEnabled: it spares a goroutine a call.
 	Redis redis.UniversalClient
 	// Secrets seal what must not stand in Redis in clear text.
 	Secrets KeyRing

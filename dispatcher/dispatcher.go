@@ -33,6 +33,8 @@ type Dispatcher struct {
 	catalog *catalog.Catalog
 	matcher *matcher
 	warned  onceAMinute
+	// prompt says that the client of Redis ends with its context.
+	prompt bool
 }
 
 var _ httpapi.Service = (*Dispatcher)(nil)
@@ -69,7 +71,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	return &Dispatcher{
 		cfg: cfg, log: cfg.Logger, store: store, queue: tasks, sender: out, egress: out,
-		catalog: types, matcher: newMatcher(store),
+		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
 	}, nil
 }
 

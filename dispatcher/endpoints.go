@@ -42,7 +42,7 @@ func (d *Dispatcher) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (we
 		wanted.Secrets = []webhook.EndpointSecret{newSecret(wanted.Signature)}
 	}
 	created := false
-	stored, err := within(ctx, "create endpoint", func(ctx context.Context) (stored webhook.Endpoint, err error) {
+	stored, err := within(ctx, d, "create endpoint", func(ctx context.Context) (stored webhook.Endpoint, err error) {
 		defer d.matcher.forget(e.Brand)
 		stored, created, err = d.store.CreateEndpoint(ctx, wanted)
 		return stored, err
@@ -58,14 +58,14 @@ func (d *Dispatcher) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (we
 
 // Endpoint returns one endpoint. Errors: [webhook.ErrNotFound], [webhook.ErrUnavailable].
 func (d *Dispatcher) Endpoint(ctx context.Context, ref webhook.EndpointRef) (webhook.Endpoint, error) {
-	return within(ctx, "endpoint", func(ctx context.Context) (webhook.Endpoint, error) {
+	return within(ctx, d, "endpoint", func(ctx context.Context) (webhook.Endpoint, error) {
 		return d.store.Endpoint(ctx, ref)
 	})
 }
 
 // Endpoints returns all endpoints of a brand, by id. Errors: [webhook.ErrUnavailable].
 func (d *Dispatcher) Endpoints(ctx context.Context, brand string) ([]webhook.Endpoint, error) {
-	return within(ctx, "endpoints", func(ctx context.Context) ([]webhook.Endpoint, error) {
+	return within(ctx, d, "endpoints", func(ctx context.Context) ([]webhook.Endpoint, error) {
 		return d.store.Endpoints(ctx, brand)
 	})
 }

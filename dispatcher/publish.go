@@ -40,7 +40,7 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 	if len(b.fanouts) == 0 {
 		return b.results, nil
 	}
-	return within(ctx, "publish", func(ctx context.Context) ([]webhook.Result, error) {
+	return within(ctx, d, "publish", func(ctx context.Context) ([]webhook.Result, error) {
 		return b.results, d.admit(ctx, b)
 	})
 }
@@ -128,12 +128,12 @@ func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
 		return err
 	}
 	var runs []webhook.Run
-	var finished []webhook.EventRef
+	var finished []webhook.Event
 	for i, a := range admitted {
 		e := b.fanouts[i].Event
 		b.results[b.of[i]] = webhook.Result{Receipt: webhook.Receipt{ID: e.ID, Duplicate: a.Duplicate, Endpoints: a.Endpoints}, Err: a.Err}
-		if a.Err == nil {
-			runs, finished = append(runs, a.Runs...), append(finished, e.Ref())
+		if a.FannedOut {
+			runs, finished = append(runs, a.Runs...), append(finished, e)
 		}
 	}
 	b.answerRepeats()

@@ -10,7 +10,7 @@ import (
 // Event returns an event and how each of its deliveries stands. Errors:
 // [webhook.ErrNotFound], [webhook.ErrUnavailable].
 func (d *Dispatcher) Event(ctx context.Context, ref webhook.EventRef) (webhook.EventStatus, error) {
-	return within(ctx, "event", func(ctx context.Context) (webhook.EventStatus, error) { return d.event(ctx, ref) })
+	return within(ctx, d, "event", func(ctx context.Context) (webhook.EventStatus, error) { return d.event(ctx, ref) })
 }
 
 func (d *Dispatcher) event(ctx context.Context, ref webhook.EventRef) (webhook.EventStatus, error) {
@@ -36,7 +36,7 @@ func (d *Dispatcher) event(ctx context.Context, ref webhook.EventRef) (webhook.E
 // endpoint, or of all when endpointID is empty. Errors: [webhook.ErrNotFound],
 // [webhook.ErrUnavailable].
 func (d *Dispatcher) Attempts(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Attempt, error) {
-	return within(ctx, "attempts", func(ctx context.Context) ([]webhook.Attempt, error) {
+	return within(ctx, d, "attempts", func(ctx context.Context) ([]webhook.Attempt, error) {
 		return d.attempts(ctx, ref, endpointID)
 	})
 }

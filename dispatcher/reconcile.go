@@ -58,10 +58,12 @@ func (d *Dispatcher) only(ctx context.Context, kind, ref string, err error) erro
 // finishFanout completes a publish whose process did not.
 func (d *Dispatcher) finishFanout(ctx context.Context, ref webhook.EventRef) error {
 	e, endpoints, err := d.store.Event(ctx, ref)
-	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+	switch {
+	case errors.Is(err, webhook.ErrNotFound):
+		e = webhook.Event{ID: ref.ID, Brand: ref.Brand}
+	case err != nil:
 		return err
-	}
-	if err == nil {
+	default:
 		admitted, err := d.store.Admit(ctx, []webhook.Fanout{{Event: e, Endpoints: endpoints}})
 		if err != nil {
 			return err
@@ -74,7 +76,7 @@ func (d *Dispatcher) finishFanout(ctx context.Context, ref webhook.EventRef) err
 		}
 		d.log.InfoContext(ctx, "fan-out finished", "brand", ref.Brand, "event", ref.ID)
 	}
-	return d.store.Finish(ctx, []webhook.EventRef{ref})
+	return d.store.Finish(ctx, []webhook.Event{e})
 }
 
 // tend settles what can only end, enqueues what may run, and re-drives what the

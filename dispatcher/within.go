@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -12,14 +14,18 @@ import (
 const answerFor = 1800 * time.Millisecond
 
 // within runs do, and answers [webhook.ErrUnavailable] when it takes longer than
-// answerFor, or than ctx: a client of the host's may wait for Redis far longer
-// than its context says. do then goes on in the background until it ends by itself.
-func within[T any](ctx context.Context, verb string, do func(context.Context) (T, error)) (T, error) {
+// answerFor, or than ctx. A client that may wait for Redis far longer than its
+// context says is left behind, and do goes on until it ends by itself.
+func within[T any](ctx context.Context, d *Dispatcher, verb string, do func(context.Context) (T, error)) (T, error) {
 	type outcome struct {
 		value T
 		err   error
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
+	if d.prompt {
+		defer cancel()
+		return do(ctx)
+	}
 	done := make(chan outcome, 1)
 	go func() {
 		defer cancel()
@@ -38,4 +44,15 @@ func within[T any](ctx context.Context, verb string, do func(context.Context) (T
 		var none T
 		return none, fmt.Errorf("%s: %w: %w", verb, webhook.ErrUnavailable, ctx.Err())
 	}
+}
+
+// isPrompt tells whether a client ends with its context, as ContextTimeoutEnabled says.
+func isPrompt(rdb redis.UniversalClient) bool {
+	switch client := rdb.(type) {
+	case *redis.Client:
+		return client.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		return client.Options().ContextTimeoutEnabled
+	}
+	return false
 }

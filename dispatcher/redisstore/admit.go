@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/redis/go-redis/v9"
-
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -20,28 +18,6 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 		return admitted, err
 	}
 	return admitted, s.fanOut(ctx, open, admitted)
-}
-
-// Finish implements [webhook.Store].
-func (s *Store) Finish(ctx context.Context, events []webhook.EventRef) error {
-	if len(events) == 0 {
-		return nil
-	}
-	members := map[string][]any{}
-	for _, ref := range events {
-		key := keysOfEvent(ref).admitting
-		members[key] = append(members[key], ref.String())
-	}
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for key, m := range members {
-			p.ZRem(ctx, key, m...)
-		}
-		return nil
-	})
-	if err != nil {
-		return unavailable("finish", err)
-	}
-	return nil
 }
 
 // numbered is a fan-out to be done and its place in the caller's list.
@@ -73,6 +49,7 @@ func (s *Store) writeDown(ctx context.Context, fanouts []webhook.Fanout) ([]webh
 			admitted[i].Duplicate = true
 		case unfinished:
 			opened[ref] = true
+			admitted[i].FannedOut = true
 			open = append(open, numbered{f, i})
 		}
 	}
@@ -113,7 +90,7 @@ func (s *Store) fanOut(ctx context.Context, open []numbered, admitted []webhook.
 			owners, refs = append(owners, f.at), append(refs, ref)
 		}
 	}
-	answers, err := s.run(ctx, "admit", append(calls, s.indexCalls(open)...))
+	answers, err := s.run(ctx, "admit", calls)
 	if err != nil {
 		return err
 	}
@@ -130,22 +107,4 @@ func (s *Store) admitCall(e webhook.Event, ref webhook.EndpointRef) call {
 	}
 	return s.endpointCall(scriptAdmit, ref, nil,
 		e.ID, millis(e.PublishedAt), expires, s.cfg.RetainDelivered.Milliseconds())
-}
-
-// indexCalls adds the events to their brands' indexes, one call a brand.
-func (s *Store) indexCalls(open []numbered) []call {
-	at := map[string]int{}
-	var calls []call
-	for _, f := range open {
-		brand := f.Event.Brand
-		if _, seen := at[brand]; !seen {
-			at[brand] = len(calls)
-			calls = append(calls, call{scriptIndex, []string{keysOfBrand(brand).index}, []any{
-				s.openFor().Milliseconds(), millis(s.cfg.Now().Add(-s.openFor())),
-			}})
-		}
-		c := &calls[at[brand]]
-		c.args = append(c.args, f.Event.ID, f.Event.Type)
-	}
-	return calls
 }

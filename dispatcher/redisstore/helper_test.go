@@ -105,7 +105,7 @@ func (w *world) admit(e webhook.Event, endpoints ...string) webhook.Admitted {
 	w.Helper()
 	answers, err := w.Admit(w.Context(), fanoutOf(e, endpoints...))
 	w.must(err)
-	w.must(w.Finish(w.Context(), []webhook.EventRef{e.Ref()}))
+	w.must(w.Finish(w.Context(), []webhook.Event{e}))
 	return answers[0]
 }
 

@@ -87,7 +87,7 @@ func TestEverythingEnds(t *testing.T) {
 func TestTheLedgerIsEmptyInTheEnd(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	w.everyKind()
-	w.must(w.Finish(t.Context(), []webhook.EventRef{w.event("unfinished").Ref()}))
+	w.must(w.Finish(t.Context(), []webhook.Event{w.event("unfinished")}))
 	w.settleEverything()
 	for _, key := range keysOf(t, w.rdb, "") {
 		if kind := kindOf(key); slices.Contains(endless, kind) && kind != "p" && kind != "b" {

@@ -41,12 +41,12 @@ func (w *world) publishMany(n int, endpoint string) []webhook.Run {
 	var runs []webhook.Run
 	for range n / batch {
 		var fanouts []webhook.Fanout
-		var refs []webhook.EventRef
+		var refs []webhook.Event
 		for range batch {
 			e := w.event(webhook.NewID(webhook.EventPrefix))
 			e.Payload = fmt.Appendf(nil, `{"filler":%q}`, bytes.Repeat([]byte("x"), 350-len(`{"filler":""}`)))
 			fanouts = append(fanouts, webhook.Fanout{Event: e, Endpoints: []string{endpoint}})
-			refs = append(refs, e.Ref())
+			refs = append(refs, e)
 		}
 		answers, err := w.Admit(w.Context(), fanouts)
 		w.must(err)

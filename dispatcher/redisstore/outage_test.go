@@ -33,8 +33,8 @@ func methods(w *world) []method {
 		{"Admit", true, func(ctx context.Context, s webhook.Store) error {
 			return discard(s.Admit(ctx, fanoutOf(w.event("new"), "a")))
 		}},
-		{"Finish", false, func(ctx context.Context, s webhook.Store) error {
-			return s.Finish(ctx, []webhook.EventRef{delivery.Event()})
+		{"Finish", true, func(ctx context.Context, s webhook.Store) error {
+			return s.Finish(ctx, []webhook.Event{{ID: delivery.EventID, Brand: delivery.Brand, Type: "message.delivered"}})
 		}},
 		{"Claim", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Claim(ctx, run)) }},
 		{"Record", true, func(ctx context.Context, s webhook.Store) error {

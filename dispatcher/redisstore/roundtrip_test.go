@@ -9,13 +9,13 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-func fanoutsOf(w *world, n int, endpoints ...string) (fanouts []webhook.Fanout, refs []webhook.EventRef) {
+func fanoutsOf(w *world, n int, endpoints ...string) (fanouts []webhook.Fanout, events []webhook.Event) {
 	for range n {
 		e := w.event(webhook.NewID(webhook.EventPrefix))
 		fanouts = append(fanouts, webhook.Fanout{Event: e, Endpoints: endpoints})
-		refs = append(refs, e.Ref())
+		events = append(events, e)
 	}
-	return fanouts, refs
+	return fanouts, events
 }
 
 // What a delivery costs in round trips; a pipeline is one, however many commands it holds.
@@ -26,7 +26,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 	one, _ := fanoutsOf(w, 1, "a", "b", "c")
 	none, _ := fanoutsOf(w, 1)
-	many, manyRefs := fanoutsOf(w, 500, "a", "b")
+	many, manyEvents := fanoutsOf(w, 500, "a", "b")
 	conflict, _ := fanoutsOf(w, 1)
 	conflict[0].Event.ID, conflict[0].Event.Type = one[0].Event.ID, "message.read"
 	good, bad, late := w.run("good", "a"), w.run("bad", "a"), w.run("late", "a")
@@ -37,11 +37,11 @@ func TestRoundTrips(t *testing.T) {
 	}{
 		{"Admit of nothing", trips{}, func() error { return discard(w.Admit(t.Context(), nil)) }},
 		{"Admit of one event to three endpoints", trips{pipelines: 2}, func() error { return discard(w.Admit(t.Context(), one)) }},
-		{"Admit of one event to none", trips{pipelines: 2}, func() error { return discard(w.Admit(t.Context(), none)) }},
+		{"Admit of one event to none", trips{pipelines: 1}, func() error { return discard(w.Admit(t.Context(), none)) }},
 		{"Admit of 500 events to two endpoints", trips{pipelines: 2}, func() error { return discard(w.Admit(t.Context(), many)) }},
 		{"Admit of a conflict", trips{pipelines: 1}, func() error { return discard(w.Admit(t.Context(), conflict)) }},
 		{"Finish of nothing", trips{}, func() error { return w.Finish(t.Context(), nil) }},
-		{"Finish of 500", trips{pipelines: 1}, func() error { return w.Finish(t.Context(), manyRefs) }},
+		{"Finish of 500", trips{pipelines: 1}, func() error { return w.Finish(t.Context(), manyEvents) }},
 		{"Claim", trips{pipelines: 1}, func() error { return discard(w.Claim(t.Context(), good)) }},
 		{"Claim, once more", trips{pipelines: 1}, func() error { return discard(w.Claim(t.Context(), good)) }},
 		{"Record delivered", trips{pipelines: 1}, func() error {

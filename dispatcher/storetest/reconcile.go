@@ -21,7 +21,7 @@ var reconcileTests = map[string]func(*T){
 		if !t.surveyed().finds(e.Ref()) {
 			t.Fatal("not found after 9 s")
 		}
-		t.must(t.Finish(t.Context(), []webhook.EventRef{e.Ref()}))
+		t.must(t.Finish(t.Context(), []webhook.Event{e}))
 		t.pass(period)
 		if t.surveyed().finds(e.Ref()) {
 			t.Fatal("found after its end")

@@ -102,7 +102,7 @@ func (t *T) event(id string) webhook.Event {
 func (t *T) admit(e webhook.Event, endpoints ...string) webhook.Admitted {
 	t.Helper()
 	a := t.admitOnly(e, endpoints...)
-	t.must(t.Finish(t.Context(), []webhook.EventRef{e.Ref()}))
+	t.must(t.Finish(t.Context(), []webhook.Event{e}))
 	return a
 }
 

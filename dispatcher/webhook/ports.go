@@ -13,8 +13,11 @@ type Fanout struct {
 
 // Admitted is the store's answer to one [Fanout].
 type Admitted struct {
-	// Duplicate says that the event was known and its fan-out finished, or finished now.
+	// Duplicate says that the event was known.
 	Duplicate bool
+	// FannedOut says that this call did the fan-out, or what was left of it: to
+	// be finished once its runs are enqueued.
+	FannedOut bool
 	// Endpoints of the stored event: those of the first publish.
 	Endpoints []string
 	// Runs that hold a slot and must be enqueued. They may include other
@@ -102,8 +105,10 @@ type Store interface {
 	// its line. Answers are in the order of the input. Repeating it finishes
 	// what was left unfinished, and never sends twice.
 	Admit(ctx context.Context, fanouts []Fanout) ([]Admitted, error)
-	// Finish takes events out of the list of unfinished fan-outs, once their runs are enqueued.
-	Finish(ctx context.Context, events []EventRef) error
+	// Finish takes events, whose runs are enqueued now, out of the list of
+	// unfinished fan-outs and into the list of their brand's events. One
+	// without a type, whose body is gone, goes into no list.
+	Finish(ctx context.Context, events []Event) error
 
 	// Claim decides whether a task may be attempted now, and hands over what the attempt needs.
 	Claim(ctx context.Context, run Run) (Claim, error)
