@@ -42,7 +42,7 @@ func TestPublisherKilled(t *testing.T) {
 	}
 	d.WaitDelivered(t, "acme", "first")
 
-	points := []string{"1/1", "2/0", "2/1", "2/2", "2/3", "3/0", "3/1", "3/2", "3/3", "3/4"} // pipeline / commands of it
+	points := []string{"1/1", "1/2", "1/3", "1/4", "2/0", "2/1", "2/2", "2/3", "2/4"} // pipeline / commands of it
 	for i, point := range points {
 		for _, repeat := range []bool{true, false} {
 			id := fmt.Sprintf("killed-%d-%v", i, repeat)

@@ -90,7 +90,7 @@ func stop(servers []server) {
 		all.Go(func() {
 			s.client.Stop()
 			s.asynq.Shutdown()
-			s.client.Close()
+			_ = s.client.Close() // it has no error
 		})
 	}
 	all.Wait()

@@ -24,16 +24,6 @@ const (
 	lanes = 2 // live and bulk
 )
 
-// newRedisClient returns a client for a process that works all queues of the default number of shards.
-func newRedisClient(url config.RedisURL) (redis.UniversalClient, error) {
-	target := url.Target()
-	if len(target.Hosts) == 0 {
-		return nil, usage("redis.url: is required")
-	}
-	options := redisOptions(target, queuesOf(config.Default().Queue))
-	return redis.NewUniversalClient(&options), nil
-}
-
 // queuesOf is how many queues a process works.
 func queuesOf(c config.Queue) int {
 	if len(c.Serve) > 0 {

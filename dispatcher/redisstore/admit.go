@@ -3,43 +3,86 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// Admit implements [webhook.Store], in two pipelines for any number of events:
-// one writes them down, one gives their deliveries a slot or a place.
+// Admit implements [webhook.Store], for any number of events in one pipeline on
+// a single node: it writes the events down and admits their deliveries, each
+// only if the event that stands there is the one written by this call. In a
+// cluster, where these are different nodes, and for events that are known but
+// unfinished, a second pipeline follows.
 func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.Admitted, error) {
 	if len(fanouts) == 0 {
 		return nil, nil
 	}
-	admitted, open, err := s.writeDown(ctx, fanouts)
-	if err != nil || len(open) == 0 {
-		return admitted, err
+	calls := make([]call, len(fanouts))
+	var guarded []admission
+	for i, f := range fanouts {
+		k, packed := keysOfEvent(f.Event.Ref()), packEvent(f, newNonce())
+		calls[i] = call{scriptEvent, []string{k.event, k.admitting}, []any{
+			packed, s.openFor().Milliseconds(), millis(s.cfg.Now()), f.Event.Ref().String(),
+		}}
+		if s.single {
+			guarded = append(guarded, s.admissions(numbered{f, i}, nonceOf(packed))...)
+		}
+	}
+	answers, err := s.run(ctx, "admit", append(calls, callsOf(guarded)...))
+	if err != nil {
+		return nil, err
+	}
+	admitted := make([]webhook.Admitted, len(fanouts))
+	open := s.readEvents(fanouts, answers[:len(fanouts)], admitted)
+	if s.single {
+		open = readGuarded(open, guarded, answers[len(fanouts):], admitted)
 	}
 	return admitted, s.fanOut(ctx, open, admitted)
 }
 
-// numbered is a fan-out to be done and its place in the caller's list.
+// numbered is a fan-out and its place in the caller's list.
 type numbered struct {
 	webhook.Fanout
 	at int
 }
 
-// writeDown stores the events, and answers those whose fan-out is to be done.
-func (s *Store) writeDown(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.Admitted, []numbered, error) {
-	calls := make([]call, len(fanouts))
-	for i, f := range fanouts {
-		k := keysOfEvent(f.Event.Ref())
-		calls[i] = call{scriptEvent, []string{k.event, k.admitting}, []any{
-			packEvent(f, newNonce()), s.openFor().Milliseconds(), millis(s.cfg.Now()), f.Event.Ref().String(),
-		}}
+// admission is the call that admits one delivery, and whose it is.
+type admission struct {
+	call call
+	ref  webhook.EndpointRef
+	at   int
+}
+
+// admissions are those of one event. nonce is empty, or that of the event which must stand there.
+func (s *Store) admissions(f numbered, nonce string) []admission {
+	e := f.Event
+	expires := any("")
+	if !e.ExpiresAt.IsZero() {
+		expires = millis(e.ExpiresAt)
 	}
-	answers, err := s.run(ctx, "admit", calls)
-	if err != nil {
-		return nil, nil, err
+	var guard []string
+	if nonce != "" {
+		guard = []string{keysOfEvent(e.Ref()).event}
 	}
-	admitted := make([]webhook.Admitted, len(fanouts))
+	all := make([]admission, len(f.Endpoints))
+	for i, id := range f.Endpoints {
+		ref := webhook.EndpointRef{Brand: e.Brand, ID: id}
+		all[i] = admission{ref: ref, at: f.at, call: s.endpointCall(scriptAdmit, ref, guard,
+			e.ID, millis(e.PublishedAt), expires, s.cfg.RetainDelivered.Milliseconds(), nonce)}
+	}
+	return all
+}
+
+func callsOf(admissions []admission) []call {
+	calls := make([]call, len(admissions))
+	for i, a := range admissions {
+		calls[i] = a.call
+	}
+	return calls
+}
+
+// readEvents reads what became of the events, and answers the fan-outs to be done.
+func (s *Store) readEvents(fanouts []webhook.Fanout, answers []any, admitted []webhook.Admitted) []numbered {
 	var open []numbered
 	opened := map[webhook.EventRef]bool{}
 	for i, answer := range answers {
@@ -53,7 +96,21 @@ func (s *Store) writeDown(ctx context.Context, fanouts []webhook.Fanout) ([]webh
 			open = append(open, numbered{f, i})
 		}
 	}
-	return admitted, open, nil
+	return open
+}
+
+// readGuarded takes the runs of the events that are this call's own, and
+// answers the fan-outs still to be done.
+func readGuarded(open []numbered, guarded []admission, answers []any, admitted []webhook.Admitted) []numbered {
+	other := map[int]bool{}
+	for i, a := range guarded {
+		if answers[i] == "other" {
+			other[a.at] = true
+			continue
+		}
+		admitted[a.at].Runs = append(admitted[a.at].Runs, runsOf(a.ref, answers[i])...)
+	}
+	return slices.DeleteFunc(open, func(f numbered) bool { return !other[f.at] && !admitted[f.at].Duplicate })
 }
 
 // readAdmitted reads the answer of event.lua; the fan-out to be done is the stored one.
@@ -79,32 +136,18 @@ func (s *Store) readAdmitted(f webhook.Fanout, answer []any, a *webhook.Admitted
 	return stored, verdict == "unfinished"
 }
 
+// fanOut admits the deliveries of events that stand written. Repeating it is harmless.
 func (s *Store) fanOut(ctx context.Context, open []numbered, admitted []webhook.Admitted) error {
-	var calls []call
-	var owners []int
-	var refs []webhook.EndpointRef
+	var all []admission
 	for _, f := range open {
-		for _, id := range f.Endpoints {
-			ref := webhook.EndpointRef{Brand: f.Event.Brand, ID: id}
-			calls = append(calls, s.admitCall(f.Event, ref))
-			owners, refs = append(owners, f.at), append(refs, ref)
-		}
+		all = append(all, s.admissions(f, "")...)
 	}
-	answers, err := s.run(ctx, "admit", calls)
+	answers, err := s.run(ctx, "admit", callsOf(all))
 	if err != nil {
 		return err
 	}
-	for i, owner := range owners {
-		admitted[owner].Runs = append(admitted[owner].Runs, runsOf(refs[i], answers[i])...)
+	for i, a := range all {
+		admitted[a.at].Runs = append(admitted[a.at].Runs, runsOf(a.ref, answers[i])...)
 	}
 	return nil
-}
-
-func (s *Store) admitCall(e webhook.Event, ref webhook.EndpointRef) call {
-	expires := any("")
-	if !e.ExpiresAt.IsZero() {
-		expires = millis(e.ExpiresAt)
-	}
-	return s.endpointCall(scriptAdmit, ref, nil,
-		e.ID, millis(e.PublishedAt), expires, s.cfg.RetainDelivered.Milliseconds())
 }

@@ -50,6 +50,9 @@ func packEvent(f webhook.Fanout, nonce [nonceSize]byte) []byte {
 	return append(b, e.Payload...)
 }
 
+// nonceOf is the nonce of a packed event.
+func nonceOf(packed []byte) string { return string(packed[1+digestSize : 1+digestSize+nonceSize]) }
+
 func newNonce() (nonce [nonceSize]byte) {
 	binary.NativeEndian.PutUint32(nonce[:], rand.Uint32())
 	return nonce

@@ -18,3 +18,6 @@ var Open = KeyRing.open
 
 // Seal is KeyRing.seal.
 var Seal = KeyRing.seal
+
+// AdmitSource is the script that admits a delivery.
+var AdmitSource = scriptAdmit.source

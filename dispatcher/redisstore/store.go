@@ -40,6 +40,8 @@ type Store struct {
 	cfg       Config
 	rdb       redis.UniversalClient
 	endpoints endpointCache
+	// single: every key is on one node, so that a script may look at keys of several tags.
+	single bool
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -58,7 +60,8 @@ func New(cfg Config) (*Store, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	return &Store{cfg: cfg, rdb: cfg.Redis}, nil
+	_, single := cfg.Redis.(*redis.Client)
+	return &Store{cfg: cfg, rdb: cfg.Redis, single: single}, nil
 }
 
 func (c *Config) setDefaults() error {

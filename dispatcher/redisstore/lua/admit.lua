@@ -1,10 +1,13 @@
 -- Gives one delivery a slot or a place in its line. Idempotent.
 --
+-- KEYS  6 event (string), with a nonce only: a single node
 -- ARGV  7 event  8 published, ms  9 expires, ms ('' never)  10 lifetime of a settled record, ms
--- Answer: the runs to enqueue {{event, run, queue}, …}; this delivery's, if it has a
+--       11 nonce ('' none): go on only if the event that stands there has it
+-- Answer: 'other' if it has not; else the runs to enqueue {{event, run, queue}, …}; this delivery's, if it has a
 --         slot, and others that were released with it. Empty: waits, gone, not sent, or settled.
 -- Cost: O(log line + log out) and one record, times the runs released.
 local event, published = ARGV[7], ARGV[8]
+if ARGV[11] ~= '' and redis.call('GETRANGE', KEYS[6], 17, 20) ~= ARGV[11] then return 'other' end
 local ep = endpoint()
 if ep.gone then return {} end
 
