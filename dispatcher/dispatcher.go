@@ -79,7 +79,7 @@ func New(cfg Config) (*Dispatcher, error) {
 // flight, and returns nil after a clean drain. It waits for Redis as long as it
 // takes, now and later. Call it once; a process that only publishes leaves it out.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	if !d.awaitStore(ctx) {
+	if !d.AwaitRedis(ctx) {
 		return nil
 	}
 	var wg sync.WaitGroup
@@ -90,9 +90,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return err
 }
 
-// Ready returns an error unless the store answers and its clock and ours agree.
+// Ready returns an error, within two seconds, unless Redis answers and its clock and ours agree.
 func (d *Dispatcher) Ready(ctx context.Context) error {
-	skew, err := d.store.Ping(ctx)
+	skew, err := within(ctx, d, "ready", d.store.Ping)
 	if err != nil {
 		return err
 	}
@@ -102,19 +102,22 @@ func (d *Dispatcher) Ready(ctx context.Context) error {
 	return nil
 }
 
-// awaitStore returns once the dispatcher is ready, or false when ctx ended first.
-func (d *Dispatcher) awaitStore(ctx context.Context) bool {
-	pause := 100 * time.Millisecond
-	for {
+// AwaitRedis returns once the dispatcher is ready, or false when ctx ended
+// first, and logs what it waits for. Run does so itself.
+func (d *Dispatcher) AwaitRedis(ctx context.Context) bool {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := d.Ready(ctx)
 		if err == nil {
+			d.log.InfoContext(ctx, "redis answers")
 			return true
 		}
-		d.log.WarnContext(ctx, "waiting for redis", "error", err, "again_in", pause)
+		if ctx.Err() != nil {
+			return false
+		}
+		d.log.WarnContext(ctx, "waiting for redis", "error", err, "again_in", pause.String())
 		if !sleep(ctx, pause) {
 			return false
 		}
-		pause = min(2*pause, 5*time.Second)
 	}
 }
 

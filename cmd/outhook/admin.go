@@ -8,10 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
-	"strings"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/monitor"
 )
 
 // readyWithin bounds the question whether Redis answers.
@@ -21,9 +21,9 @@ var errStopping = errors.New("shutting down")
 
 // adminHandler serves the operators: health to everybody, all else to whoever has the admin key. What does not exist is
 // behind the key as well.
-func adminHandler(ready func(context.Context) error, isAdmin func(string) bool, monitor http.Handler) http.Handler {
+func adminHandler(ready func(context.Context) error, isAdmin func(string) bool, pages http.Handler) http.Handler {
 	guarded := http.NewServeMux()
-	guarded.Handle("/asynqmon/", monitor)
+	guarded.Handle("/asynqmon/", pages)
 	guarded.HandleFunc("/debug/pprof/", pprof.Index)
 	guarded.HandleFunc("/debug/pprof/cmdline", http.NotFound) // may hold secrets
 	guarded.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -31,7 +31,7 @@ func adminHandler(ready func(context.Context) error, isAdmin func(string) bool, 
 	guarded.HandleFunc("/debug/pprof/trace", pprof.Trace)
 
 	mux := http.NewServeMux()
-	mux.Handle("/", requireKey(guarded, isAdmin))
+	mux.Handle("/", monitor.RequireKey(guarded, isAdmin))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
@@ -58,33 +58,6 @@ func answerHealth(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, oneLine(text)+"\n")
-}
-
-// requireKey takes the key as a Bearer token (RFC 6750, section 2.1), or as the password of HTTP Basic (RFC 7617) with any
-// user name, which is what a browser sends.
-func requireKey(next http.Handler, isAdmin func(string) bool) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if !isAdmin(presentedKey(r)) {
-			w.Header().Add("WWW-Authenticate", `Basic realm="outhook", charset="UTF-8"`)
-			w.Header().Add("WWW-Authenticate", `Bearer realm="outhook"`)
-			http.Error(w, "an admin key is required", http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func presentedKey(r *http.Request) string {
-	if _, password, ok := r.BasicAuth(); ok {
-		return password
-	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		return token
-	}
-	return ""
 }
 
 // keyMatcher compares with key in constant time; nothing matches an empty one.

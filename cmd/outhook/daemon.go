@@ -146,29 +146,7 @@ func (d *daemon) startWork(ctx context.Context) {
 		})
 		return
 	}
-	d.work.Go(func() { d.awaitRedis(ctx) }) // a worker does so itself
-}
-
-// awaitRedis says what a process that only publishes waits for: until then it answers 503.
-func (d *daemon) awaitRedis(ctx context.Context) {
-	wait := 100 * time.Millisecond
-	for {
-		asking, cancel := context.WithTimeout(ctx, readyWithin)
-		err := d.road.Ready(asking)
-		cancel()
-		if err == nil {
-			d.log.InfoContext(ctx, "redis answers")
-			return
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		d.log.WarnContext(ctx, "waiting for redis: publishing is refused until then", "error", err, "again_in", wait.String())
-		if !pause(ctx, wait) {
-			return
-		}
-		wait = min(2*wait, 5*time.Second)
-	}
+	d.work.Go(func() { d.road.AwaitRedis(ctx) }) // until then publishing is refused
 }
 
 // serveOn gives those who balance the load time to see that readiness fails.

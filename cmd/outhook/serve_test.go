@@ -177,7 +177,7 @@ func TestServeWaitsForRedis(t *testing.T) {
 	store := redistest.Start(t)
 	store.Kill()
 	api, worker := startServe(t, store.Addr(), "--role=api"), startServe(t, store.Addr(), "--role=worker")
-	api.awaitLog(t, "waiting for redis: publishing is refused until then")
+	api.awaitLog(t, "waiting for redis")
 	worker.awaitLog(t, "waiting for redis")
 	worker.awaitReady(t, 503, "redis does not answer\n")
 	checkUnavailable(t, api)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
+
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -64,26 +66,7 @@ func patternsOf(types []Type) []string {
 // several; only as much of text as a name may have is looked at.
 func nearest(text string, candidates []string) string {
 	text = strings.ToLower(text[:min(len(text), MaxNameBytes)])
-	return slices.MinFunc(candidates, func(a, b string) int { return distance(text, a) - distance(text, b) })
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return slices.MinFunc(candidates, func(a, b string) int {
+		return levenshtein.ComputeDistance(text, a) - levenshtein.ComputeDistance(text, b)
+	})
 }

@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// authenticated lets a request through that carries an admin key: as Bearer token (RFC 6750, section 2.1), or as the password
-// of HTTP Basic (RFC 7617) with any user name, which is what a browser can send.
-func authenticated(next http.Handler, isAdmin func(string) bool) http.Handler {
+// RequireKey lets a request through that carries an admin key: as Bearer token (RFC 6750, section 2.1), or as the password
+// of HTTP Basic (RFC 7617) with any user name, which is what a browser can send. Others are answered with 401.
+func RequireKey(next http.Handler, isAdmin func(string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if key := keyOf(r); key == "" || !isAdmin(key) {
 			w.Header().Add("WWW-Authenticate", `Basic realm="outhook", charset="UTF-8"`)
 			w.Header().Add("WWW-Authenticate", `Bearer realm="outhook"`)
@@ -30,14 +32,12 @@ func keyOf(r *http.Request) string {
 	return ""
 }
 
-// secured keeps the pages out of frames, caches and other sites' logs.
+// secured keeps the pages out of frames and other sites' logs.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
 }

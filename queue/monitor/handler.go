@@ -33,7 +33,7 @@ func New(cfg Config) (*Handler, error) {
 	// asynqmon would call a Prometheus server through the default client; outbound calls are egress's alone.
 	mux.Handle(cfg.RootPath+"/api/metrics", http.NotFoundHandler())
 	guarded := http.NewCrossOriginProtection().Handler(mux)
-	return &Handler{serve: secured(authenticated(guarded, cfg.AdminKey)), root: cfg.RootPath}, nil
+	return &Handler{serve: secured(RequireKey(guarded, cfg.AdminKey)), root: cfg.RootPath}, nil
 }
 
 // ServeHTTP answers 401 without an admin key, and 403 for a state-changing request from another site.
