@@ -54,7 +54,7 @@ type HTTP struct {
 	Listen string
 }
 
-// Admin is the operators' listener: health, metrics, asynqmon, pprof.
+// Admin is the operators' listener: health, asynqmon, pprof.
 type Admin struct {
 	// Listen is the address, host:port, and differs from that of the API. Defaults to 127.0.0.1:8081.
 	Listen string

@@ -40,7 +40,7 @@ func table() []key {
 		entry("redis.url", redisURL(), RedisURL{text: NewSecret("redis://127.0.0.1:6379/0")},
 			"where Redis is: redis, rediss, redis-sentinel or redis-cluster", func(c *Config) *RedisURL { return &c.Redis.URL }).hidden(),
 		entry("http.listen", address(), ":8080", "address of the API", func(c *Config) *string { return &c.HTTP.Listen }),
-		entry("admin.listen", address(), "127.0.0.1:8081", "address of health, metrics, asynqmon and pprof", func(c *Config) *string { return &c.Admin.Listen }),
+		entry("admin.listen", address(), "127.0.0.1:8081", "address of health, asynqmon and pprof", func(c *Config) *string { return &c.Admin.Listen }),
 		entry("auth.adminKey", adminKey(), Secret{}, "bootstrap admin key, at least 32 characters; rather a variable than a flag", func(c *Config) *Secret { return &c.Auth.AdminKey }).hidden(),
 		entry("secrets.keys", listOf(encryptionKey(), func(k EncryptionKey) string { return k.ID }), nil,
 			"encryption keys id:base64(32 bytes), newest first; rather a variable than a flag", func(c *Config) *[]EncryptionKey { return &c.Secrets.Keys }).hidden(),

@@ -24,6 +24,8 @@ func (d *Dispatcher) deliver(ctx context.Context, run webhook.Run) error {
 		return err
 	}
 	switch claim.Verdict {
+	case webhook.ClaimEarly:
+		return &webhook.RetryError{After: time.Until(claim.DueAt)}
 	case webhook.ClaimCancelled:
 		return d.settle(ctx, run, webhook.StateCancelled, "")
 	case webhook.ClaimExpired:
@@ -62,7 +64,7 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook
 		a.ResponseHeader, a.ResponseBody = response.Header, response.Body
 	}
 	d.logAttempt(ctx, a, verdict)
-	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Now: now}); err != nil {
+	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict}); err != nil {
 		return err
 	}
 	if verdict.State == webhook.StateRetrying {
@@ -99,7 +101,7 @@ func (d *Dispatcher) settle(ctx context.Context, run webhook.Run, state webhook.
 	d.log.InfoContext(ctx, "delivery ended without an attempt", "brand", run.Brand, "event", run.EventID,
 		"endpoint", run.EndpointID, "state", state, "death", death)
 	return d.record(ctx, webhook.Settlement{
-		Run: run, Now: time.Now(), Verdict: webhook.Verdict{State: state, DeathReason: death},
+		Run: run, Verdict: webhook.Verdict{State: state, DeathReason: death},
 	})
 }
 
@@ -131,5 +133,5 @@ func (d *Dispatcher) logAttempt(ctx context.Context, a *webhook.Attempt, v webho
 	d.log.LogAttrs(ctx, level, "attempt", slog.String("id", a.ID), slog.String("brand", a.Ref.Brand),
 		slog.String("event", a.Ref.EventID), slog.String("endpoint", a.Ref.EndpointID), slog.Int("number", a.Number),
 		slog.Int("status", a.Status), slog.Any("outcome", a.Outcome), slog.Any("reason", a.Reason),
-		slog.Any("death", v.DeathReason), slog.String("disabled", v.Disable), slog.Duration("duration", a.Duration))
+		slog.Any("death", v.DeathReason), slog.String("disabled", v.Disable), slog.Int64("durationMs", a.Duration.Milliseconds()))
 }

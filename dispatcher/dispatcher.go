@@ -82,9 +82,11 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if !d.AwaitRedis(ctx) {
 		return nil
 	}
+	reconciling, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { d.reconcile(ctx) })
+	wg.Go(func() { d.reconcile(reconciling) })
 	err := d.queue.Run(ctx, d.deliver)
+	stop()
 	wg.Wait()
 	d.egress.Close()
 	return err

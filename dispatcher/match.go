@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -48,20 +49,27 @@ func (m *matcher) endpoints(ctx context.Context, brand string) ([]webhook.Endpoi
 	if ok && time.Since(known.readAt) < snapshotFor {
 		return known.endpoints, nil
 	}
-	read, err, _ := m.flight.Do(brand+":"+strconv.Itoa(changes), func() (any, error) {
+	reading := m.flight.DoChan(brand+":"+strconv.Itoa(changes), func() (any, error) {
 		began := time.Now()
 		// Others wait for this reading too: the first caller must not cancel it.
-		endpoints, err := m.store.Endpoints(context.WithoutCancel(ctx), brand)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerFor)
+		defer cancel()
+		endpoints, err := m.store.Routes(ctx, brand)
 		if err != nil {
 			return nil, err
 		}
 		m.keep(brand, snapshot{endpoints, began}, changes)
 		return endpoints, nil
 	})
-	if err != nil {
-		return nil, err
+	select {
+	case read := <-reading:
+		if read.Err != nil {
+			return nil, read.Err
+		}
+		return read.Val.([]webhook.Endpoint), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("match: %w: %w", webhook.ErrUnavailable, ctx.Err())
 	}
-	return read.([]webhook.Endpoint), nil
 }
 
 func (m *matcher) keep(brand string, s snapshot, changes int) {

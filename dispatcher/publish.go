@@ -40,6 +40,11 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 	if len(b.fanouts) == 0 {
 		return b.results, nil
 	}
+	if !d.prompt { // may go on after the answer, when the payloads are the caller's again
+		for i := range b.fanouts {
+			b.fanouts[i].Event.Payload = bytes.Clone(b.fanouts[i].Event.Payload)
+		}
+	}
 	return within(ctx, d, "publish", func(ctx context.Context) ([]webhook.Result, error) {
 		return b.results, d.admit(ctx, b)
 	})

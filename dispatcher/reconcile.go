@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -12,21 +13,33 @@ import (
 // ledger. Every worker does; a lock a tag keeps them off each other's.
 const reconcileEvery = 5 * time.Second
 
-// reconcile works until ctx ends.
+// failuresMost is how many tags in a row may fail before the rest waits for the
+// next time: one node of a cluster may be away, or all of Redis.
+const failuresMost = 3
+
+// reconcile works until ctx ends, through the tags in another order each time,
+// so that none is always behind one that fails.
 func (d *Dispatcher) reconcile(ctx context.Context) {
 	for sleep(ctx, reconcileEvery) {
-		for tag := range d.store.Tags() {
-			if err := d.reconcileTag(ctx, tag); err != nil {
-				if ctx.Err() == nil {
-					d.log.WarnContext(ctx, "reconciler stopped half-way, and goes on later", "error", err)
-				}
+		failures := 0
+		for _, tag := range rand.Perm(d.store.Tags()) {
+			err := d.reconcileTag(ctx, tag)
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				failures = 0
+				continue
+			}
+			d.log.WarnContext(ctx, "reconciler goes on with this tag later", "tag", tag, "error", err)
+			if failures++; failures == failuresMost {
 				break
 			}
 		}
 	}
 }
 
-// reconcileTag looks after one tag. Its error is that Redis is away.
+// reconcileTag looks after one tag.
 func (d *Dispatcher) reconcileTag(ctx context.Context, tag int) error {
 	found, err := d.store.Survey(ctx, tag)
 	if err != nil {
@@ -114,8 +127,10 @@ func (d *Dispatcher) redrive(ctx context.Context, lost webhook.Run, state webhoo
 	if err != nil {
 		return err
 	}
-	d.log.InfoContext(ctx, "delivery re-driven", "brand", lost.Brand, "event", lost.EventID,
-		"endpoint", lost.EndpointID, "run", lost.Number, "cause", state)
+	if len(runs) > 0 {
+		d.log.InfoContext(ctx, "delivery re-driven", "brand", lost.Brand, "event", lost.EventID,
+			"endpoint", lost.EndpointID, "run", lost.Number, "cause", state.String())
+	}
 	if err := d.queue.Remove(ctx, lost); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,8 @@ func within[T any](ctx context.Context, d *Dispatcher, verb string, do func(cont
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	if d.prompt {
 		defer cancel()
-		return do(ctx)
+		value, err := do(ctx)
+		return value, d.noteAbsence(ctx, verb, err)
 	}
 	done := make(chan outcome, 1)
 	go func() {
@@ -34,7 +36,7 @@ func within[T any](ctx context.Context, d *Dispatcher, verb string, do func(cont
 	}()
 	select {
 	case o := <-done:
-		return o.value, o.err
+		return o.value, d.noteAbsence(ctx, verb, o.err)
 	case <-ctx.Done():
 	}
 	select {
@@ -42,8 +44,17 @@ func within[T any](ctx context.Context, d *Dispatcher, verb string, do func(cont
 		return o.value, o.err
 	default:
 		var none T
-		return none, fmt.Errorf("%s: %w: %w", verb, webhook.ErrUnavailable, ctx.Err())
+		return none, d.noteAbsence(ctx, verb, fmt.Errorf("%s: %w: %w", verb, webhook.ErrUnavailable, ctx.Err()))
 	}
+}
+
+// noteAbsence logs once a minute that callers are answered that Redis is away.
+func (d *Dispatcher) noteAbsence(ctx context.Context, verb string, err error) error {
+	ours := errors.Is(err, webhook.ErrUnavailable) && !errors.Is(err, context.Canceled) && verb != "ready"
+	if ours && d.warned.first("redis", time.Now()) {
+		d.log.WarnContext(ctx, "callers are refused: redis is away; said once a minute", "error", err)
+	}
+	return err
 }
 
 // isPrompt tells whether a client ends with its context, as ContextTimeoutEnabled says.

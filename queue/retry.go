@@ -30,8 +30,9 @@ func neverEarly(after time.Duration) time.Duration {
 	return min(after, math.MaxInt64-time.Second) + time.Second
 }
 
-// isFailure tells Asynq what to count. Neither a repetition that was asked for nor a worker that went away is one.
+// isFailure tells Asynq what to count: not a repetition that was asked for. A handler sees by the count that its task came
+// again by itself.
 func isFailure(err error) bool {
 	_, asked := errors.AsType[*webhook.RetryError](err)
-	return !asked && !errors.Is(err, asynq.ErrLeaseExpired)
+	return !asked
 }

@@ -85,6 +85,9 @@ func (f *publishFlags) run(cmd *cobra.Command, stdin bool) error {
 	if err := f.check(stdin, lines); err != nil {
 		return err
 	}
+	if cmd.Flags().Changed("id") && f.id == "" {
+		return usage("--id: must not be empty: leave it out to have one made")
+	}
 	client, err := f.api.client()
 	if err != nil {
 		return err

@@ -117,6 +117,9 @@ var errNoEvent = errors.New(`must be one JSON object with "type" and "payload"`)
 func setField(e *httpapi.PublishRequest, name string, value json.RawMessage) error {
 	switch name {
 	case "id":
+		if string(value) == `""` {
+			return webhook.Invalid(name, "must not be empty: leave it out to have one made")
+		}
 		return decodeField(name, "must be a string", value, &e.ID)
 	case "type":
 		return decodeField(name, "must be a string", value, &e.Type)

@@ -25,7 +25,7 @@ func (s *server) decodeEvent(brand string, raw []byte) (webhook.Event, error) {
 	err := eachMember(raw, inUTF8(func(name string, value []byte) error {
 		switch name {
 		case "id":
-			return decodeString(name, value, &e.ID)
+			return decodeGiven(name, value, &e.ID)
 		case "type":
 			return decodeString(name, value, &e.Type)
 		case "payload":
@@ -89,7 +89,7 @@ func decodeEndpoint(brand string, raw []byte) (webhook.Endpoint, error) {
 func (b *endpointBody) set(name string, value []byte) error {
 	switch name {
 	case "id":
-		return decodeString(name, value, &b.ID)
+		return decodeGiven(name, value, &b.ID)
 	case "url":
 		return decodeString(name, value, &b.URL)
 	case "purpose":
@@ -107,7 +107,7 @@ func (b *endpointBody) set(name string, value []byte) error {
 	case "timeoutMs":
 		return decode(name, value, &b.timeoutMs, ruleWhole)
 	case "secret":
-		return decodeString(name, value, &b.secret)
+		return decodeGiven(name, value, &b.secret)
 	case "signature":
 		return decodeString(name, value, &b.Signature)
 	case "disabled":
@@ -186,6 +186,16 @@ func decodeString(name string, value []byte, field *string) error {
 	}
 	*field = unquote(value)
 	return nil
+}
+
+// decodeGiven refuses an empty string: it would be taken for absent, and what is
+// then made is not what the caller, whose variable was empty, meant.
+func decodeGiven(name string, value []byte, field *string) error {
+	err := decodeString(name, value, field)
+	if err == nil && !isNull(value) && *field == "" {
+		return webhook.Invalid(name, "must not be empty: leave it out to have one made")
+	}
+	return err
 }
 
 func decode[T any](name string, value []byte, field *T, rule string) error {

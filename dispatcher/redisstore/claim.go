@@ -15,6 +15,7 @@ import (
 var claimVerdicts = map[string]webhook.ClaimVerdict{
 	"stale": webhook.ClaimStale, "go": webhook.ClaimGo, "parked": webhook.ClaimParked,
 	"cancelled": webhook.ClaimCancelled, "expired": webhook.ClaimExpired, "overdue": webhook.ClaimOverdue,
+	"early": webhook.ClaimEarly,
 }
 
 // Claim implements [webhook.Store]: the gates and the reading of the body go in
@@ -24,7 +25,7 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 	known := s.endpoints.get(ref)
 	var body *redis.StringCmd
 	answers, err := s.run(ctx, "claim",
-		[]call{s.endpointCall(scriptClaim, ref, nil, run.EventID, run.Number, s.cfg.MaxAge.Milliseconds(), known.revision)},
+		[]call{s.endpointCall(scriptClaim, ref, nil, run.EventID, run.Number, s.cfg.MaxAge.Milliseconds(), known.revision, flag(run.Again))},
 		func(p redis.Pipeliner) { body = p.Get(ctx, keysOfEvent(run.Event()).event) })
 	if err != nil {
 		return webhook.Claim{}, err
@@ -35,6 +36,9 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 		return webhook.Claim{}, fmt.Errorf("claim: unexpected answer %q", text(answer, 0))
 	}
 	claim := webhook.Claim{Verdict: verdict}
+	if verdict == webhook.ClaimEarly {
+		claim.DueAt = timeOf(number(text(answer, 1)))
+	}
 	if verdict != webhook.ClaimGo {
 		return claim, nil
 	}
@@ -69,7 +73,7 @@ func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, answer []
 	if len(answer) < 6 {
 		return ownCopy(known.endpoint), nil
 	}
-	e, err := s.readEndpoint(ref, text(answer, 5), text(answer, 4))
+	e, err := readEndpoint(ref, text(answer, 5), text(answer, 4), s.cfg.Keys)
 	if err != nil {
 		return e, fmt.Errorf("claim: %w", err)
 	}
@@ -82,4 +86,11 @@ func ownCopy(e webhook.Endpoint) webhook.Endpoint {
 	e.EventTypes, e.Secrets = slices.Clone(e.EventTypes), slices.Clone(e.Secrets)
 	e.Metadata, e.Headers = maps.Clone(e.Metadata), maps.Clone(e.Headers)
 	return e
+}
+
+func flag(set bool) string {
+	if set {
+		return "1"
+	}
+	return ""
 }

@@ -12,19 +12,14 @@ import (
 )
 
 // CreateEndpoint implements [webhook.Store]. The brand's list is written first:
-// an id in it without settings is not seen by anybody.
+// an id in it without settings is not seen by anybody, and goes when the list is full.
 func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, bool, error) {
 	packed, err := s.packEndpoint(e)
 	if err != nil {
 		return webhook.Endpoint{}, false, err
 	}
-	member, err := s.one(ctx, "create endpoint",
-		call{scriptMember, []string{keysOfBrand(e.Brand).endpoints}, []any{e.ID, s.cfg.EndpointsPerBrand}})
-	if err != nil {
+	if err := s.enlist(ctx, e.Ref()); err != nil {
 		return webhook.Endpoint{}, false, err
-	}
-	if member == int64(0) {
-		return webhook.Endpoint{}, false, webhook.ErrLimit
 	}
 	answer, err := s.one(ctx, "create endpoint",
 		call{scriptCreate, []string{keysOfEndpoint(e.Ref()).endpoint},
@@ -33,7 +28,10 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		return webhook.Endpoint{}, false, err
 	}
 	switch a := list(answer); text(a, 0) {
-	case "created":
+	case "created": // listed once more: another may have taken the id for left over
+		if err := s.rdb.SAdd(ctx, keysOfBrand(e.Brand).endpoints, e.ID).Err(); err != nil {
+			return webhook.Endpoint{}, false, unavailable("create endpoint", err)
+		}
 		return e, true, nil
 	case "deleted":
 		if err := s.unlist(ctx, e.Ref()); err != nil {
@@ -41,14 +39,57 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		}
 		return webhook.Endpoint{}, false, webhook.ErrConflict
 	default:
-		stored, err := s.readEndpoint(e.Ref(), text(a, 1), text(a, 2))
+		stored, err := readEndpoint(e.Ref(), text(a, 1), text(a, 2), s.cfg.Keys)
 		return stored, false, err
 	}
 }
 
+// enlist adds the id to the brand's list. Errors: [webhook.ErrLimit].
+func (s *Store) enlist(ctx context.Context, ref webhook.EndpointRef) error {
+	member := call{scriptMember, []string{keysOfBrand(ref.Brand).endpoints}, []any{ref.ID, s.cfg.EndpointsPerBrand}}
+	for try := range 2 {
+		added, err := s.one(ctx, "create endpoint", member)
+		if err != nil || added == int64(1) {
+			return err
+		}
+		if try == 0 {
+			if err := s.dropLeftOver(ctx, ref.Brand); err != nil {
+				return err
+			}
+		}
+	}
+	return webhook.ErrLimit
+}
+
+// dropLeftOver takes ids without an endpoint out of a brand's list: their creation was cut off.
+func (s *Store) dropLeftOver(ctx context.Context, brand string) error {
+	ids, err := s.rdb.SMembers(ctx, keysOfBrand(brand).endpoints).Result()
+	if err != nil {
+		return unavailable("create endpoint", err)
+	}
+	there := make([]*redis.IntCmd, len(ids))
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			there[i] = p.Exists(ctx, keysOfEndpoint(webhook.EndpointRef{Brand: brand, ID: id}).endpoint)
+		}
+		return nil
+	})
+	if err != nil {
+		return unavailable("create endpoint", err)
+	}
+	for i, id := range ids {
+		if there[i].Val() == 0 {
+			if err := s.unlist(ctx, webhook.EndpointRef{Brand: brand, ID: id}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Endpoint implements [webhook.Store].
 func (s *Store) Endpoint(ctx context.Context, ref webhook.EndpointRef) (webhook.Endpoint, error) {
-	found, err := s.readEndpoints(ctx, []webhook.EndpointRef{ref})
+	found, err := s.readEndpoints(ctx, []webhook.EndpointRef{ref}, s.cfg.Keys)
 	if err != nil {
 		return webhook.Endpoint{}, err
 	}
@@ -60,6 +101,15 @@ func (s *Store) Endpoint(ctx context.Context, ref webhook.EndpointRef) (webhook.
 
 // Endpoints implements [webhook.Store].
 func (s *Store) Endpoints(ctx context.Context, brand string) ([]webhook.Endpoint, error) {
+	return s.endpointsOf(ctx, brand, s.cfg.Keys)
+}
+
+// Routes implements [webhook.Store].
+func (s *Store) Routes(ctx context.Context, brand string) ([]webhook.Endpoint, error) {
+	return s.endpointsOf(ctx, brand, KeyRing{})
+}
+
+func (s *Store) endpointsOf(ctx context.Context, brand string, keys KeyRing) ([]webhook.Endpoint, error) {
 	ids, err := s.rdb.SMembers(ctx, keysOfBrand(brand).endpoints).Result()
 	if err != nil {
 		return nil, unavailable("endpoints", err)
@@ -69,11 +119,12 @@ func (s *Store) Endpoints(ctx context.Context, brand string) ([]webhook.Endpoint
 	for i, id := range ids {
 		refs[i] = webhook.EndpointRef{Brand: brand, ID: id}
 	}
-	return s.readEndpoints(ctx, refs)
+	return s.readEndpoints(ctx, refs, keys)
 }
 
-// readEndpoints reads those that exist and are not deleted, in one pipeline.
-func (s *Store) readEndpoints(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Endpoint, error) {
+// readEndpoints reads those that exist and are not deleted, in one pipeline. No
+// keys leave what is sealed out.
+func (s *Store) readEndpoints(ctx context.Context, refs []webhook.EndpointRef, keys KeyRing) ([]webhook.Endpoint, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
@@ -93,7 +144,7 @@ func (s *Store) readEndpoints(ctx context.Context, refs []webhook.EndpointRef) (
 		if text(fields, 0) == "" || text(fields, 2) != "" {
 			continue
 		}
-		e, err := s.readEndpoint(ref, text(fields, 0), text(fields, 1))
+		e, err := readEndpoint(ref, text(fields, 0), text(fields, 1), keys)
 		if err != nil {
 			return nil, err
 		}

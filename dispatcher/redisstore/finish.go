@@ -2,46 +2,64 @@ package redisstore
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// Finish implements [webhook.Store], in one pipeline.
+// Finish implements [webhook.Store]. An event leaves the unfinished only when it
+// stands in its brand's index: in one transaction on a single node, else in two
+// pipelines, one after the other. An event that two finish at the same time may
+// stand in the index twice.
 func (s *Store) Finish(ctx context.Context, events []webhook.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
+	var err error
+	if s.single {
+		_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			s.index(ctx, p, events)
+			unlistUnfinished(ctx, p, events)
+			return nil
+		})
+	} else if _, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { s.index(ctx, p, events); return nil }); err == nil {
+		_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { unlistUnfinished(ctx, p, events); return nil })
+	}
+	if err != nil {
+		return unavailable("finish", err)
+	}
+	return nil
+}
+
+// index adds the events to their brands' indexes, which drop what is past its time.
+func (s *Store) index(ctx context.Context, p redis.Pipeliner, events []webhook.Event) {
+	oldest := strconv.FormatInt(millis(s.cfg.Now().Add(-s.openFor())), 10)
+	brands := map[string]bool{}
+	for _, e := range events {
+		if e.Type == "" {
+			continue // its body is gone
+		}
+		brands[e.Brand] = true
+		p.XAdd(ctx, &redis.XAddArgs{Stream: keysOfBrand(e.Brand).index, MinID: oldest, Approx: true,
+			Values: []string{"e", string(formatIndex) + e.ID, "t", e.Type}})
+	}
+	for brand := range brands {
+		p.PExpire(ctx, keysOfBrand(brand).index, s.openFor())
+	}
+}
+
+// formatIndex begins an entry of an index; the event's id follows.
+const formatIndex = '1'
+
+func unlistUnfinished(ctx context.Context, p redis.Pipeliner, events []webhook.Event) {
 	members := map[string][]any{}
 	for _, e := range events {
 		key := keysOfEvent(e.Ref()).admitting
 		members[key] = append(members[key], e.Ref().String())
 	}
-	_, err := s.run(ctx, "finish", s.indexCalls(events), func(p redis.Pipeliner) {
-		for key, m := range members {
-			p.ZRem(ctx, key, m...)
-		}
-	})
-	return err
-}
-
-// indexCalls adds the events to their brands' indexes, one call a brand.
-func (s *Store) indexCalls(events []webhook.Event) []call {
-	at := map[string]int{}
-	var calls []call
-	for _, e := range events {
-		if e.Type == "" {
-			continue // its body is gone
-		}
-		if _, seen := at[e.Brand]; !seen {
-			at[e.Brand] = len(calls)
-			calls = append(calls, call{scriptIndex, []string{keysOfBrand(e.Brand).index}, []any{
-				s.openFor().Milliseconds(), millis(s.cfg.Now().Add(-s.openFor())),
-			}})
-		}
-		c := &calls[at[e.Brand]]
-		c.args = append(c.args, e.ID, e.Type)
+	for key, m := range members {
+		p.ZRem(ctx, key, m...)
 	}
-	return calls
 }

@@ -138,7 +138,7 @@ func (w *world) settle(run webhook.Run, v webhook.Verdict) []webhook.Run {
 }
 
 func settlementOf(run webhook.Run, v webhook.Verdict, at time.Time) webhook.Settlement {
-	s := webhook.Settlement{Run: run, Verdict: v, Now: at}
+	s := webhook.Settlement{Run: run, Verdict: v}
 	if v.Outcome == "" {
 		return s
 	}

@@ -133,3 +133,58 @@ func TestNewNamesTheField(t *testing.T) {
 		}
 	}
 }
+
+// A creation that was cut off leaves an id in the brand's list; it takes nobody's place for ever.
+func TestCreationsCutOffDoNotFillTheLimit(t *testing.T) {
+	w := newWorld(t, redisstore.Config{EndpointsPerBrand: 3})
+	w.endpoint("there")
+	w.must(w.rdb.SAdd(t.Context(), w.only("b"), "lost1", "lost2").Err())
+	w.endpoint("a")
+	w.endpoint("b")
+	if _, _, err := w.CreateEndpoint(t.Context(), endpointOf("more")); !errors.Is(err, webhook.ErrLimit) {
+		t.Fatalf("beyond the limit: %v", err)
+	}
+	if found, err := w.Endpoints(t.Context(), brand); err != nil || len(found) != 3 {
+		t.Fatalf("%d endpoints, %v", len(found), err)
+	}
+}
+
+// An event leaves the unfinished only together with its entry in the index.
+func TestFinishIsWholeOrNot(t *testing.T) {
+	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
+	w.endpoint("a")
+	e := w.event("e1")
+	_, err := w.Admit(t.Context(), fanoutOf(e, "a"))
+	w.must(err)
+	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	if err := w.Finish(t.Context(), []webhook.Event{e}); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Fatalf("Finish in a full Redis: %v", err)
+	}
+	if n := w.rdb.ZCard(t.Context(), w.only("admitting")).Val(); n != 1 {
+		t.Fatalf("%d unfinished, want 1", n)
+	}
+	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	w.must(w.Finish(t.Context(), []webhook.Event{e}))
+	if n := w.rdb.XLen(t.Context(), w.only("i")).Val(); n != 1 {
+		t.Fatalf("%d entries in the index, want 1", n)
+	}
+}
+
+// A publisher whose clock is ahead does not hide an endpoint from the reconciler.
+func TestAPublisherAheadHidesNothing(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	ref := w.endpoint("a")
+	w.clock.pass(time.Hour)
+	w.run("e1", "a")
+	w.clock.pass(-time.Hour)
+	w.run("e2", "a")
+	w.clock.pass(time.Minute)
+	for tag := range w.Tags() {
+		found, err := w.Survey(t.Context(), tag)
+		w.must(err)
+		if slices.Contains(found.Due, ref) {
+			return
+		}
+	}
+	t.Fatal("not due for an hour")
+}

@@ -46,6 +46,7 @@ func methods(w *world) []method {
 		}},
 		{"Endpoint", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Endpoint(ctx, ref)) }},
 		{"Endpoints", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Endpoints(ctx, brand)) }},
+		{"Routes", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Routes(ctx, brand)) }},
 		{"DisableEndpoint", true, func(ctx context.Context, s webhook.Store) error {
 			return s.DisableEndpoint(ctx, w.ref("b"), webhook.DisabledManually)
 		}},

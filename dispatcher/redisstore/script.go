@@ -16,7 +16,6 @@ var lua embed.FS
 // The scripts. Those that work on an endpoint share a beginning.
 var (
 	scriptEvent   = script("event")
-	scriptIndex   = script("index")
 	scriptMember  = script("member")
 	scriptCreate  = script("create")
 	scriptSurvey  = script("survey")
@@ -62,7 +61,7 @@ func (s *Store) endpointCall(sc luaScript, ref webhook.EndpointRef, more []strin
 }
 
 // run sends the calls, and what also adds, in one pipeline, and returns the
-// calls' answers. Scripts that a node does not know are sent again with their source.
+// calls' answers. Scripts that a node does not know are loaded, and those calls repeated.
 func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func(redis.Pipeliner)) ([]any, error) {
 	cmds := make([]*redis.Cmd, len(calls))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -77,7 +76,9 @@ func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func
 	if err != nil && !errors.Is(err, redis.Nil) && !isNoScript(err) {
 		return nil, unavailable(verb, err)
 	}
-	s.sendSource(ctx, calls, cmds)
+	if err := s.loadAndRepeat(ctx, calls, cmds); err != nil {
+		return nil, unavailable(verb, err)
+	}
 	answers := make([]any, len(calls))
 	for i, cmd := range cmds {
 		answer, err := cmd.Result()
@@ -89,16 +90,25 @@ func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func
 	return answers, nil
 }
 
-// sendSource sends the calls again whose script a node did not know, in one
-// pipeline, and puts their answers in place.
-func (s *Store) sendSource(ctx context.Context, calls []call, cmds []*redis.Cmd) {
+// loadAndRepeat gives Redis the scripts that a node did not know, each once, and
+// repeats those calls in one pipeline. It puts their answers in place.
+func (s *Store) loadAndRepeat(ctx context.Context, calls []call, cmds []*redis.Cmd) error {
 	again := s.rdb.Pipeline()
+	loaded := map[string]bool{}
 	for i, cmd := range cmds {
-		if isNoScript(cmd.Err()) {
-			cmds[i] = again.Eval(ctx, calls[i].script.source, calls[i].keys, calls[i].args...)
+		if !isNoScript(cmd.Err()) {
+			continue
 		}
+		if sc := calls[i].script; !loaded[sc.sha] {
+			loaded[sc.sha] = true
+			if err := s.rdb.ScriptLoad(ctx, sc.source).Err(); err != nil {
+				return err
+			}
+		}
+		cmds[i] = again.EvalSha(ctx, calls[i].script.sha, calls[i].keys, calls[i].args...)
 	}
 	_, _ = again.Exec(ctx) // each command has its own error; without commands nothing is sent
+	return nil
 }
 
 // one sends a single call.

@@ -72,9 +72,10 @@ func (s *Store) sealSecret(ref webhook.EndpointRef, secret webhook.EndpointSecre
 	return sealed
 }
 
-// readEndpoint reads what packEndpoint wrote. Errors name the endpoint and never what it holds.
-func (s *Store) readEndpoint(ref webhook.EndpointRef, packed, disabled string) (webhook.Endpoint, error) {
-	e, err := s.unpackEndpoint(ref, packed)
+// readEndpoint reads what packEndpoint wrote, what is sealed only with keys.
+// Errors name the endpoint and never what it holds.
+func readEndpoint(ref webhook.EndpointRef, packed, disabled string, keys KeyRing) (webhook.Endpoint, error) {
+	e, err := unpackEndpoint(ref, packed, keys)
 	if err != nil {
 		return webhook.Endpoint{}, fmt.Errorf("endpoint %s: %w", ref, err)
 	}
@@ -82,7 +83,7 @@ func (s *Store) readEndpoint(ref webhook.EndpointRef, packed, disabled string) (
 	return e, nil
 }
 
-func (s *Store) unpackEndpoint(ref webhook.EndpointRef, packed string) (webhook.Endpoint, error) {
+func unpackEndpoint(ref webhook.EndpointRef, packed string, keys KeyRing) (webhook.Endpoint, error) {
 	var kept settings
 	if packed == "" || packed[0] != formatSettings || json.Unmarshal([]byte(packed[1:]), &kept) != nil {
 		return webhook.Endpoint{}, errFormat
@@ -93,8 +94,11 @@ func (s *Store) unpackEndpoint(ref webhook.EndpointRef, packed string) (webhook.
 		Timeout: time.Duration(kept.TimeoutMs) * time.Millisecond, Signature: kept.Signature,
 		CreatedAt: timeOf(kept.CreatedMs), UpdatedAt: timeOf(kept.UpdatedMs),
 	}
+	if keys.IsZero() {
+		return e, nil
+	}
 	if kept.Headers != "" {
-		plain, err := s.cfg.Keys.open(kept.Headers, ref, fieldHeaders)
+		plain, err := keys.open(kept.Headers, ref, fieldHeaders)
 		if err != nil {
 			return e, err
 		}
@@ -103,7 +107,7 @@ func (s *Store) unpackEndpoint(ref webhook.EndpointRef, packed string) (webhook.
 		}
 	}
 	for _, sealed := range kept.Secrets {
-		secret, err := s.openSecret(ref, sealed)
+		secret, err := openSecret(ref, sealed, keys)
 		if err != nil {
 			return e, err
 		}
@@ -112,9 +116,9 @@ func (s *Store) unpackEndpoint(ref webhook.EndpointRef, packed string) (webhook.
 	return e, nil
 }
 
-func (s *Store) openSecret(ref webhook.EndpointRef, sealed sealedSecret) (webhook.EndpointSecret, error) {
+func openSecret(ref webhook.EndpointRef, sealed sealedSecret, keys KeyRing) (webhook.EndpointSecret, error) {
 	secret := webhook.EndpointSecret{EndsAt: timeOf(sealed.EndsMs)}
-	plain, err := s.cfg.Keys.open(sealed.Text, ref, fieldSecret)
+	plain, err := keys.open(sealed.Text, ref, fieldSecret)
 	if err != nil {
 		return secret, err
 	}

@@ -2,7 +2,10 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -113,8 +116,18 @@ func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 	return at.Sub(before.Add(half)), nil
 }
 
-// unavailable wraps an error of Redis, of the network or of the server.
+// passing are the answers of a server that may do better later. Others, such as
+// WRONGTYPE, are mistakes that no repetition cures.
+var passing = []string{"LOADING", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "NOSCRIPT", "TRYAGAIN",
+	"MOVED", "ASK", "CLUSTERDOWN", "MASTERDOWN", "UNBLOCKED", "EXECABORT", "max number of clients", "ERR max number of clients"}
+
+// unavailable wraps an error of the network, or of a server that may do better
+// later, with [webhook.ErrUnavailable].
 func unavailable(verb string, err error) error {
+	var answer redis.Error
+	if errors.As(err, &answer) && !slices.ContainsFunc(passing, func(p string) bool { return strings.HasPrefix(answer.Error(), p) }) {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
 	return fmt.Errorf("%s: %w: %w", verb, webhook.ErrUnavailable, err)
 }
 

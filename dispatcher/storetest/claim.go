@@ -118,6 +118,28 @@ var claimTests = map[string]func(*T){
 		t.pass(time.Millisecond)
 		t.wantClaim(run, webhook.ClaimOverdue)
 	},
+	"Claim/of a retry that came back by itself keeps its time": func(t *T) {
+		t.endpoint("a")
+		run := t.runOf("e1", "a")
+		due := t.now().Add(10 * time.Hour)
+		t.settle(run, t.retryIn(10*time.Hour))
+		again := run
+		again.Again = true
+		t.pass(time.Minute)
+		if c := t.wantClaim(again, webhook.ClaimEarly); !c.DueAt.Equal(due) {
+			t.Fatalf("due at %s, want %s", c.DueAt, due)
+		}
+		t.wantState("e1", "a", webhook.StateRetrying)
+		t.wantClaim(run, webhook.ClaimGo) // somebody wanted it now
+	},
+	"Claim/of a retry that came back by itself is made when it is due": func(t *T) {
+		t.endpoint("a")
+		run := t.runOf("e1", "a")
+		t.settle(run, t.retryIn(time.Hour))
+		run.Again = true
+		t.pass(time.Hour)
+		t.wantClaim(run, webhook.ClaimGo)
+	},
 	"Claim/of a retry takes a slot, or is parked when none is free": func(t *T) {
 		t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
 		first := t.runOf("first", "a")

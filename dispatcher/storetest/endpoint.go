@@ -36,6 +36,12 @@ var endpointTests = map[string]func(*T){
 		if diff := cmp.Diff([]webhook.Endpoint{want}, listed); diff != "" {
 			t.Fatal(diff)
 		}
+		routes, err := t.Routes(t.Context(), t.brand)
+		t.must(err)
+		want.Secrets, want.Headers = nil, nil
+		if diff := cmp.Diff([]webhook.Endpoint{want}, routes); diff != "" {
+			t.Fatal(diff)
+		}
 	},
 	"Endpoint/an id that is taken answers what is stored": func(t *T) {
 		ref := t.endpoint("a")

@@ -40,6 +40,18 @@ var recordTests = map[string]func(*T){
 		}
 		t.wantState("e3", "a", webhook.StateWaiting)
 	},
+	"Record/of two workers that hold the same run, one of them twice": func(t *T) {
+		t.endpoint("a")
+		run := t.runOf("e1", "a")
+		v := t.retryIn(time.Hour)
+		first, second := t.attempt(run, v), t.attempt(run, v)
+		for _, a := range []*webhook.Attempt{first, second, first} {
+			t.record(a, run, v)
+		}
+		if d := t.wantState("e1", "a", webhook.StateRetrying); d.Attempts != 2 || len(t.attempts("e1", "a")) != 2 {
+			t.Fatalf("%d attempts counted, %d kept, of 2", d.Attempts, len(t.attempts("e1", "a")))
+		}
+	},
 	"Record/keeps every attempt whole, oldest first": func(t *T) {
 		t.endpoint("a")
 		run := t.runOf("e1", "a")

@@ -158,7 +158,7 @@ func (t *T) attempt(run webhook.Run, v webhook.Verdict) *webhook.Attempt {
 
 func (t *T) record(a *webhook.Attempt, run webhook.Run, v webhook.Verdict) []webhook.Run {
 	t.Helper()
-	runs, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v, Now: t.now()})
+	runs, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v})
 	t.must(err)
 	return runs
 }

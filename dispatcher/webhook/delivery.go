@@ -72,6 +72,9 @@ type Run struct {
 	Number int
 	// Queue is the name of the Asynq queue the run was released to.
 	Queue string
+	// Again says that the queue gave the task out once more by itself, because a
+	// worker was lost or a handler failed: a retry then still waits for its time.
+	Again bool
 }
 
 // ID is the task id of the run: "brand:event:endpoint:number".

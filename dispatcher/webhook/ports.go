@@ -38,6 +38,8 @@ const (
 	ClaimGo
 	// ClaimParked: a gate is closed, the delivery is back in its line: done, no POST.
 	ClaimParked
+	// ClaimEarly: a retry that was brought back before its time: again at Claim.DueAt.
+	ClaimEarly
 	// ClaimCancelled: the endpoint was deleted: record StateCancelled.
 	ClaimCancelled
 	// ClaimExpired: past the event's ExpiresAt: record StateExpired.
@@ -53,6 +55,8 @@ type Claim struct {
 	Number int
 	// Blocked counts the attempts in a row, so far, whose reason was ReasonBlocked.
 	Blocked int
+	// DueAt is set with ClaimEarly.
+	DueAt time.Time
 	// Event has an empty Payload when its body is no longer stored.
 	Event    Event
 	Endpoint Endpoint
@@ -65,7 +69,6 @@ type Settlement struct {
 	Attempt *Attempt
 	// Verdict as of [Judge], or just State and DeathReason when no attempt was made.
 	Verdict Verdict
-	Now     time.Time
 }
 
 // Doomed is a delivery without a task that can only end: its endpoint was
@@ -123,6 +126,9 @@ type Store interface {
 	CreateEndpoint(ctx context.Context, e Endpoint) (stored Endpoint, created bool, err error)
 	// Endpoint returns one endpoint. Errors: [ErrNotFound].
 	Endpoint(ctx context.Context, ref EndpointRef) (Endpoint, error)
+	// Routes returns what decides where a brand's events go: its endpoints, by
+	// id, without their secrets and headers, which need not be readable for it.
+	Routes(ctx context.Context, brand string) ([]Endpoint, error)
 	// Endpoints returns all endpoints of a brand, by id.
 	Endpoints(ctx context.Context, brand string) ([]Endpoint, error)
 	// DisableEndpoint stops an endpoint: nothing new is sent, what waits keeps waiting. Errors: [ErrNotFound].

@@ -9,8 +9,6 @@
 local event, published = ARGV[7], ARGV[8]
 if ARGV[11] ~= '' and redis.call('GETRANGE', KEYS[6], 17, 20) ~= ARGV[11] then return 'other' end
 local ep = endpoint()
-if ep.gone then return {} end
-
 local key = record(event)
 local r = redis.call('HMGET', key, 'run', 'q', 'st')
 if r[3] then return {} end
@@ -18,13 +16,13 @@ if r[1] then
   if redis.call('ZSCORE', OUT, event) then return {{event, r[1], r[2]}} end
   return {}
 end
-if ep.disabled and not redis.call('ZSCORE', LINE, event) then
-  redis.call('HSET', key, 'v', '1', 'st', 'notSent', 'up', now)
+if (ep.gone or ep.disabled) and not redis.call('ZSCORE', LINE, event) then
+  redis.call('HSET', key, 'v', '1', 'st', ep.gone and 'cancelled' or 'notSent', 'up', now)
   redis.call('PEXPIRE', key, ARGV[10])
   return {}
 end
 
-redis.call('ZADD', DUE, 'NX', now + 5000, ARGV[6])
+redis.call('ZADD', DUE, 'LT', now + 5000, ARGV[6]) -- a publisher's clock may be ahead
 if ARGV[9] ~= '' then
   redis.call('HSET', key, 'v', '1', 'exp', ARGV[9])
   redis.call('PEXPIRE', key, ARGV[4])

@@ -1,7 +1,9 @@
 -- Decides whether a task may be attempted now, and takes its slot.
 --
 -- ARGV  7 event  8 run  9 maxAge, ms  10 revision of the endpoint that the caller knows
+--       11 '1' if the queue gave the task out again by itself
 -- Answer: {'stale'}: another run, or no longer open
+--         {'early', due ms}: a retry that its worker's end brought back before its time
 --         {'parked'}: a gate is closed, the delivery is back in its line
 --         {'cancelled'}, {'expired'}, {'overdue'}: to be recorded as such
 --         {'go', attempts so far, blocked in a row, revision[, disabled, settings]}:
@@ -12,10 +14,10 @@ local key = record(event)
 local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl')
 if r[1] ~= ARGV[8] or r[2] then return {'stale'} end
 
-local from = OUT
+local from, due = OUT, nil
 if not redis.call('ZSCORE', OUT, event) then
-  from = RETRY
-  if not redis.call('ZSCORE', RETRY, event) then return {'stale'} end
+  from, due = RETRY, redis.call('ZSCORE', RETRY, event)
+  if not due then return {'stale'} end
 end
 
 local ep = endpoint()
@@ -24,6 +26,9 @@ local expires = tonumber(r[4] or overdue)
 local gate = closed(ep, math.min(overdue, expires), from == OUT)
 if gate == 'gone' then return {'cancelled'} end
 if gate == 'expired' then return {now >= expires and r[4] and 'expired' or 'overdue'} end
+if due and ARGV[11] == '1' and tonumber(due) > now + 1000 then
+  return {'early', string.format('%.0f', tonumber(due))}
+end
 if gate then
   redis.call('ZREM', from, event)
   redis.call('ZADD', LINE, r[3], event)

@@ -11,7 +11,7 @@
 -- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
 local event, run, attempt, state = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
 local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k')
+local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev')
 
 -- again answers what was released when this attempt was recorded first: it went
 -- out in that millisecond. Others may have; to enqueue a run twice is harmless.
@@ -24,6 +24,7 @@ local function again(at)
   return runs
 end
 if attempt ~= '' and r[4] == attempt then return again(r[5]) end
+if attempt ~= '' and r[7] == attempt then return {} end -- two workers may hold the same run
 
 -- keep adds the attempt to the endpoint's stream and remembers where.
 local function keep()
@@ -31,6 +32,7 @@ local function keep()
   redis.call('PEXPIRE', KEYS[6], ARGV[19])
   local kept = tonumber(r[6] or 0) + 1
   redis.call('HSET', key, 'v', '1', 'k', kept, 'a' .. kept % 100, id, 'last', attempt)
+  if r[4] then redis.call('HSET', key, 'prev', r[4]) end
 end
 
 -- leave takes the delivery out of the set it is in; answers whether it was in one.
