@@ -95,7 +95,7 @@ func workAndVanish(t *testing.T, rdb *redis.Client, keys dispatcher.KeyRing, ref
 			t.Fatal(err)
 		}
 	}
-	must(rdb.RPopLPush(t.Context(), key+"pending", key+"active").Err())
+	must(rdb.LMove(t.Context(), key+"pending", key+"active", "RIGHT", "LEFT").Err())
 	must(rdb.HSet(t.Context(), key+"t:"+run.ID(), "state", "active").Err())
 	must(rdb.ZAdd(t.Context(), key+"lease", redis.Z{Score: float64(time.Now().Add(-time.Minute).Unix()), Member: run.ID()}).Err())
 	_, err = store.Claim(t.Context(), run)
