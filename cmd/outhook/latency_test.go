@@ -25,7 +25,10 @@ import (
 //
 //	go test -run '^$' -bench PublishToReceipt -benchtime 3000x ./cmd/outhook
 //
-// Two shared cores, Redis 7.0.15, everything on loopback: LATENCY
+// Two shared cores, Redis 7.0.15, everything on loopback; medians of three runs:
+//
+//	rate=100    p50 2.6 ms   p95 4.6 ms   p99 9.2 ms   ping p50 0.32 ms
+//	rate=1000   saturates the two cores, which receiver and publisher share with outhook and Redis
 func BenchmarkPublishToReceipt(b *testing.B) {
 	for _, rate := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) { benchmarkLatency(b, rate) })
