@@ -95,7 +95,7 @@ func (d *Dispatcher) check(ctx context.Context, e webhook.Event) error {
 		return err
 	}
 	warning, err := d.catalog.CheckEvent(e.Type, e.Payload)
-	if warning != nil && d.warned.first(e.Type, e.PublishedAt) {
+	if warning != nil && d.warned.first("type "+e.Type, e.PublishedAt) {
 		d.log.WarnContext(ctx, "payload breaks its schema; said once a minute a type", "brand", e.Brand, "type", e.Type, "rule", warning)
 	}
 	return err

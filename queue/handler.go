@@ -39,8 +39,7 @@ func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
 	run.Queue, _ = asynq.GetQueueName(ctx)
-	failures, _ := asynq.GetRetryCount(ctx)
-	run.Again = failures > 0
+	run.Failures, _ = asynq.GetRetryCount(ctx)
 	if !h.take(ctx) {
 		return fmt.Errorf("%w: %w", errSaturated, &webhook.RetryError{})
 	}

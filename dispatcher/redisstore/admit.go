@@ -17,6 +17,7 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 	if len(fanouts) == 0 {
 		return nil, nil
 	}
+	single := s.single.Load()
 	calls := make([]call, len(fanouts))
 	var guarded []admission
 	for i, f := range fanouts {
@@ -24,20 +25,29 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 		calls[i] = call{scriptEvent, []string{k.event, k.admitting}, []any{
 			packed, s.openFor().Milliseconds(), millis(s.cfg.Now()), f.Event.Ref().String(),
 		}}
-		if s.single {
+		if single {
 			guarded = append(guarded, s.admissions(numbered{f, i}, nonceOf(packed))...)
 		}
 	}
 	answers, err := s.run(ctx, "admit", append(calls, callsOf(guarded)...))
+	if s.isSharded(err) {
+		return s.Admit(ctx, fanouts)
+	}
 	if err != nil {
 		return nil, err
 	}
 	admitted := make([]webhook.Admitted, len(fanouts))
 	open := s.readEvents(fanouts, answers[:len(fanouts)], admitted)
-	if s.single {
+	if single {
 		open = readGuarded(open, guarded, answers[len(fanouts):], admitted)
 	}
 	return admitted, s.fanOut(ctx, open, admitted)
+}
+
+// isSharded tells whether the server refused keys of several tags, as one in
+// cluster mode does that a plain client talks to; from then on none are sent.
+func (s *Store) isSharded(err error) bool {
+	return answers(err, "CROSSSLOT") && s.single.CompareAndSwap(true, false)
 }
 
 // numbered is a fan-out and its place in the caller's list.

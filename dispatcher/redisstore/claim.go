@@ -25,7 +25,7 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 	known := s.endpoints.get(ref)
 	var body *redis.StringCmd
 	answers, err := s.run(ctx, "claim",
-		[]call{s.endpointCall(scriptClaim, ref, nil, run.EventID, run.Number, s.cfg.MaxAge.Milliseconds(), known.revision, flag(run.Again))},
+		[]call{s.endpointCall(scriptClaim, ref, nil, run.EventID, run.Number, s.cfg.MaxAge.Milliseconds(), known.revision, run.Failures)},
 		func(p redis.Pipeliner) { body = p.Get(ctx, keysOfEvent(run.Event()).event) })
 	if err != nil {
 		return webhook.Claim{}, err
@@ -86,11 +86,4 @@ func ownCopy(e webhook.Endpoint) webhook.Endpoint {
 	e.EventTypes, e.Secrets = slices.Clone(e.EventTypes), slices.Clone(e.Secrets)
 	e.Metadata, e.Headers = maps.Clone(e.Metadata), maps.Clone(e.Headers)
 	return e
-}
-
-func flag(set bool) string {
-	if set {
-		return "1"
-	}
-	return ""
 }

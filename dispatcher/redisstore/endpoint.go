@@ -79,10 +79,25 @@ func (s *Store) dropLeftOver(ctx context.Context, brand string) error {
 	}
 	for i, id := range ids {
 		if there[i].Val() == 0 {
-			if err := s.unlist(ctx, webhook.EndpointRef{Brand: brand, ID: id}); err != nil {
+			if err := s.unlistLeftOver(ctx, webhook.EndpointRef{Brand: brand, ID: id}); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// unlistLeftOver puts back an id whose endpoint was made in the meantime.
+func (s *Store) unlistLeftOver(ctx context.Context, ref webhook.EndpointRef) error {
+	if err := s.unlist(ctx, ref); err != nil {
+		return err
+	}
+	made, err := s.rdb.Exists(ctx, keysOfEndpoint(ref).endpoint).Result()
+	if err == nil && made == 1 {
+		err = s.rdb.SAdd(ctx, keysOfBrand(ref.Brand).endpoints, ref.ID).Err()
+	}
+	if err != nil {
+		return unavailable("create endpoint", err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func (s *Store) Finish(ctx context.Context, events []webhook.Event) error {
 		return nil
 	}
 	var err error
-	if s.single {
+	if s.single.Load() {
 		_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			s.index(ctx, p, events)
 			unlistUnfinished(ctx, p, events)
@@ -26,6 +26,9 @@ func (s *Store) Finish(ctx context.Context, events []webhook.Event) error {
 		})
 	} else if _, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { s.index(ctx, p, events); return nil }); err == nil {
 		_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { unlistUnfinished(ctx, p, events); return nil })
+	}
+	if s.isSharded(err) {
+		return s.Finish(ctx, events)
 	}
 	if err != nil {
 		return unavailable("finish", err)

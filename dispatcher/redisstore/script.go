@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"embed"
-	"errors"
 
 	"github.com/redis/go-redis/v9"
 
@@ -73,7 +72,7 @@ func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) && !isNoScript(err) {
+	if err != nil && err != redis.Nil && !isNoScript(err) { // not errors.Is: Sentinel's nil is wrapped by what it means
 		return nil, unavailable(verb, err)
 	}
 	if err := s.loadAndRepeat(ctx, calls, cmds); err != nil {
@@ -82,7 +81,7 @@ func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func
 	answers := make([]any, len(calls))
 	for i, cmd := range cmds {
 		answer, err := cmd.Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
+		if err != nil && err != redis.Nil {
 			return nil, unavailable(verb, err)
 		}
 		answers[i] = answer

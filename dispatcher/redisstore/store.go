@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,8 +44,9 @@ type Store struct {
 	cfg       Config
 	rdb       redis.UniversalClient
 	endpoints endpointCache
-	// single: every key is on one node, so that a script may look at keys of several tags.
-	single bool
+	// single: a script may look at keys of several tags. Until the server says
+	// otherwise, for a client of one server.
+	single atomic.Bool
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -64,7 +66,9 @@ func New(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	_, single := cfg.Redis.(*redis.Client)
-	return &Store{cfg: cfg, rdb: cfg.Redis, single: single}, nil
+	s := &Store{cfg: cfg, rdb: cfg.Redis}
+	s.single.Store(single)
+	return s, nil
 }
 
 func (c *Config) setDefaults() error {
@@ -116,19 +120,22 @@ func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 	return at.Sub(before.Add(half)), nil
 }
 
-// passing are the answers of a server that may do better later. Others, such as
-// WRONGTYPE, are mistakes that no repetition cures.
-var passing = []string{"LOADING", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "NOSCRIPT", "TRYAGAIN",
-	"MOVED", "ASK", "CLUSTERDOWN", "MASTERDOWN", "UNBLOCKED", "EXECABORT", "max number of clients", "ERR max number of clients"}
+// mistakes are the answers of a server that no repetition cures. Every other
+// error may pass: a network, a failover, a full memory, a password being changed.
+var mistakes = []string{"WRONGTYPE", "CROSSSLOT", "ERR wrong number", "ERR user_script", "ERR Error running script", "ERR Error compiling"}
 
-// unavailable wraps an error of the network, or of a server that may do better
-// later, with [webhook.ErrUnavailable].
+// unavailable wraps an error with [webhook.ErrUnavailable], unless it is a mistake.
 func unavailable(verb string, err error) error {
-	var answer redis.Error
-	if errors.As(err, &answer) && !slices.ContainsFunc(passing, func(p string) bool { return strings.HasPrefix(answer.Error(), p) }) {
+	if answers(err, mistakes...) {
 		return fmt.Errorf("%s: %w", verb, err)
 	}
 	return fmt.Errorf("%s: %w: %w", verb, webhook.ErrUnavailable, err)
+}
+
+// answers tells whether err is an answer of the server with one of the prefixes.
+func answers(err error, prefixes ...string) bool {
+	var answer redis.Error
+	return errors.As(err, &answer) && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(answer.Error(), p) })
 }
 
 func millis(t time.Time) int64 { return t.UnixMilli() }

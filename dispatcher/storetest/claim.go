@@ -124,19 +124,19 @@ var claimTests = map[string]func(*T){
 		due := t.now().Add(10 * time.Hour)
 		t.settle(run, t.retryIn(10*time.Hour))
 		again := run
-		again.Again = true
+		again.Failures = 1
 		t.pass(time.Minute)
 		if c := t.wantClaim(again, webhook.ClaimEarly); !c.DueAt.Equal(due) {
 			t.Fatalf("due at %s, want %s", c.DueAt, due)
 		}
 		t.wantState("e1", "a", webhook.StateRetrying)
-		t.wantClaim(run, webhook.ClaimGo) // somebody wanted it now
+		t.wantClaim(again, webhook.ClaimGo) // the same again: somebody wanted it now
 	},
 	"Claim/of a retry that came back by itself is made when it is due": func(t *T) {
 		t.endpoint("a")
 		run := t.runOf("e1", "a")
 		t.settle(run, t.retryIn(time.Hour))
-		run.Again = true
+		run.Failures = 1
 		t.pass(time.Hour)
 		t.wantClaim(run, webhook.ClaimGo)
 	},

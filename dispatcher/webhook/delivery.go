@@ -72,9 +72,10 @@ type Run struct {
 	Number int
 	// Queue is the name of the Asynq queue the run was released to.
 	Queue string
-	// Again says that the queue gave the task out once more by itself, because a
-	// worker was lost or a handler failed: a retry then still waits for its time.
-	Again bool
+	// Failures is how often the queue gave the task out once more by itself,
+	// because a worker was lost or a handler failed: a retry that comes back so
+	// still waits for its time. Set on runs that a handler gets.
+	Failures int
 }
 
 // ID is the task id of the run: "brand:event:endpoint:number".

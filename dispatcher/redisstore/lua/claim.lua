@@ -1,7 +1,7 @@
 -- Decides whether a task may be attempted now, and takes its slot.
 --
 -- ARGV  7 event  8 run  9 maxAge, ms  10 revision of the endpoint that the caller knows
---       11 '1' if the queue gave the task out again by itself
+--       11 how often the queue gave the task out again by itself
 -- Answer: {'stale'}: another run, or no longer open
 --         {'early', due ms}: a retry that its worker's end brought back before its time
 --         {'parked'}: a gate is closed, the delivery is back in its line
@@ -11,7 +11,7 @@
 -- Cost: O(log n) of the endpoint's sets.
 local event = ARGV[7]
 local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl')
+local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl', 'af')
 if r[1] ~= ARGV[8] or r[2] then return {'stale'} end
 
 local from, due = OUT, nil
@@ -26,7 +26,8 @@ local expires = tonumber(r[4] or overdue)
 local gate = closed(ep, math.min(overdue, expires), from == OUT)
 if gate == 'gone' then return {'cancelled'} end
 if gate == 'expired' then return {now >= expires and r[4] and 'expired' or 'overdue'} end
-if due and ARGV[11] == '1' and tonumber(due) > now + 1000 then
+if due and tonumber(ARGV[11]) > tonumber(r[7] or 0) and tonumber(due) > now + 1000 then
+  redis.call('HSET', key, 'af', ARGV[11]) -- once for each: the next is somebody's wish
   return {'early', string.format('%.0f', tonumber(due))}
 end
 if gate then

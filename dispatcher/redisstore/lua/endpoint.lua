@@ -37,7 +37,7 @@ end
 -- record answers the key of a delivery's record. Its fields have short names, there
 -- is one for every delivery: v format  run  q queue  pub published, ms  exp expires, ms
 -- n attempts that count  bl blocked in a row  up updated, ms  st final state
--- dr reason of death  last, prev attempt ids  k attempts kept  a0 … a99 where they are kept
+-- dr reason of death  af failures of the task seen  last, prev attempt ids  k attempts kept  a0 … a99 where they are kept
 local function record(event)
   return ARGV[2] .. event
 end
