@@ -28,7 +28,8 @@ type Config struct {
 	Redis redis.UniversalClient
 	// Secrets seal what must not stand in Redis in clear text.
 	Secrets KeyRing
-	// Logger gets one line a changed state at info, one an attempt at debug.
+	// Logger gets one line an attempt at debug, and at info what ends a delivery
+	// without a success or repairs one.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 

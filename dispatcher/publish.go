@@ -3,7 +3,6 @@ package dispatcher
 import (
 	"bytes"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -56,14 +55,11 @@ type batch struct {
 	fanouts []webhook.Fanout
 	// of[i] is the index in results of fanouts[i].
 	of []int
-	// repeats maps results whose id stands earlier in the same batch to that fan-out.
-	repeats map[int]int
 }
 
 // accept validates every event; those that break a rule have their result.
 func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch {
-	b := &batch{results: make([]webhook.Result, len(events)), repeats: map[int]int{}}
-	first := map[webhook.EventRef]int{}
+	b := &batch{results: make([]webhook.Result, len(events))}
 	now := time.Now().Truncate(time.Millisecond).UTC()
 	for i, e := range events {
 		e.PublishedAt, e.Payload = now, bytes.Trim(e.Payload, " \t\r\n")
@@ -73,12 +69,7 @@ func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch 
 		}
 		if e.ID == "" {
 			e.ID = webhook.NewID(webhook.EventPrefix)
-		} else if earlier, repeated := first[e.Ref()]; repeated {
-			b.repeats[i] = earlier
-			b.results[i].Err = differs(b.fanouts[earlier].Event, e)
-			continue
 		}
-		first[e.Ref()] = len(b.fanouts)
 		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e}), append(b.of, i)
 	}
 	return b
@@ -114,13 +105,6 @@ func (o *onceAMinute) first(subject string, now time.Time) bool {
 	return true
 }
 
-func differs(a, b webhook.Event) error {
-	if a.Type == b.Type && string(a.Payload) == string(b.Payload) {
-		return nil
-	}
-	return webhook.ErrConflict
-}
-
 // admit matches, writes down, enqueues what has a slot, and finishes the fan-out.
 func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
 	for i := range b.fanouts {
@@ -141,23 +125,10 @@ func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
 			runs, finished = append(runs, a.Runs...), append(finished, e)
 		}
 	}
-	b.answerRepeats()
 	if err := d.queue.Enqueue(ctx, runs); err != nil {
 		return err
 	}
 	return d.store.Finish(ctx, finished)
-}
-
-// answerRepeats gives an entry whose id stood earlier in the batch that one's answer.
-func (b *batch) answerRepeats() {
-	for repeat, earlier := range b.repeats {
-		if b.results[repeat].Err == nil {
-			first := b.results[b.of[earlier]]
-			first.Receipt.Duplicate = first.Err == nil
-			first.Receipt.Endpoints = slices.Clone(first.Receipt.Endpoints)
-			b.results[repeat] = first
-		}
-	}
 }
 
 func (d *Dispatcher) match(ctx context.Context, f *webhook.Fanout) error {

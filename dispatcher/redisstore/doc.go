@@ -19,7 +19,8 @@
 //	oh:{s}:due                        zset    endpoints with open deliveries, by when to look
 //	oh:{s}:lock                       string  the reconciler's, for a few seconds
 //
-// Every stored value begins with a format byte; a hash has a field v. The line,
+// Every stored value begins with a format byte, and a hash has a field v; sets hold
+// ids and nothing else, and the lock a time that only the next seconds read. The line,
 // out, retry, due and admitting sets end when they are empty, the list and the
 // settings of endpoints when these are deleted; everything else has a time to live.
 //

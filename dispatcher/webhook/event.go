@@ -75,7 +75,7 @@ func checkPayload(payload []byte, limit int) error {
 }
 
 // depth returns how deeply JSON text nests, without parsing it: a cheap bound
-// that is right for valid JSON and never too small for invalid.
+// that is right for valid JSON; what is invalid is refused after it anyway.
 func depth(text []byte) int {
 	deepest, now, quoted := 0, 0, false
 	for i := 0; i < len(text); i++ {
