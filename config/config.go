@@ -62,7 +62,7 @@ type Admin struct {
 
 // Auth says who may use the API.
 type Auth struct {
-	// AdminKey is the bootstrap admin key: at least 32 printable ASCII characters without spaces. Required by serve.
+	// AdminKey is the bootstrap admin key: at least 32 printable ASCII characters without spaces. Required by serve until an admin key was created.
 	// Defaults to none.
 	AdminKey Secret
 }

@@ -232,9 +232,9 @@ func TestCheckServe(t *testing.T) {
 		env  []string
 		want []string
 	}{
-		"nothing":  {nil, []string{"auth.adminKey", "secrets.keys"}},
+		"nothing":  {nil, []string{"secrets.keys"}},
 		"no ring":  {[]string{key}, []string{"secrets.keys"}},
-		"no key":   {[]string{ring}, []string{"auth.adminKey"}},
+		"no key":   {[]string{ring}, nil},
 		"complete": {[]string{key, ring}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,15 +58,13 @@ func (l *loader) compare(c Config, where map[string]string) {
 	}
 }
 
-// CheckServe says what the daemon needs beyond a valid configuration: an admin key and an encryption key.
+// CheckServe says what the daemon needs beyond a valid configuration: an encryption key. Whether there is an admin key,
+// auth.adminKey or one that was created, it finds out itself.
 // Its error is Problems.
 func (c Config) CheckServe() error {
 	var found Problems
 	missing := func(path, rule string) {
 		found = append(found, Problem{Key: path, Where: "not set", Rule: rule})
-	}
-	if c.Auth.AdminKey.IsZero() {
-		missing("auth.adminKey", "is required to serve: at least 32 characters, as OUTHOOK_AUTH_ADMIN_KEY or in the file")
 	}
 	if len(c.Secrets.Keys) == 0 {
 		missing("secrets.keys", "is required to serve: id:base64(32 bytes), as OUTHOOK_SECRETS_KEYS or in the file")

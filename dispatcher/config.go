@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"crypto/sha256"
 	"log/slog"
 	"time"
 
@@ -32,6 +33,10 @@ type Config struct {
 	// without a success or repairs one.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
+
+	// AdminKeyHash is the SHA-256 of a key that [Dispatcher.Authenticate] takes
+	// for an admin's, beside those of CreateKey. Zero: none.
+	AdminKeyHash [sha256.Size]byte
 
 	// Egress says where deliveries may go. The zero value is the public
 	// Internet by https only.

@@ -31,6 +31,7 @@ func onServer(t *testing.T, server *redistest.Server) *dispatchertest.Dispatcher
 // endpoints. Every event ends at all three or at none: repeated by its caller
 // it reaches all at once, and without that the reconciler completes it.
 func TestPublisherKilled(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes")
 	d := onServer(t, server)
 	var receivers []*dispatchertest.Receiver
@@ -89,6 +90,7 @@ func TestPublisherKilled(t *testing.T) {
 // TestWorkerKilled kills a worker in the middle of a POST. The event comes
 // again under the same id, and no attempt of the budget is used.
 func TestWorkerKilled(t *testing.T) {
+	t.Parallel()
 	long(t)
 	server := redistest.Start(t, "--appendonly", "yes")
 	publisher := dispatchertest.Start(t, func(c *dispatcher.Config) {
@@ -130,6 +132,7 @@ func TestWorkerKilled(t *testing.T) {
 
 // TestStopWaitsForTheAttempt stops a worker in the middle of a POST.
 func TestStopWaitsForTheAttempt(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	arrived, answer := make(chan struct{}), make(chan struct{})

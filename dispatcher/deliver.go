@@ -43,25 +43,13 @@ func (d *Dispatcher) deliver(ctx context.Context, run webhook.Run) error {
 
 // attempt makes the POST and records what it led to.
 func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook.Claim) error {
-	started := time.Now()
-	request, err := d.request(claim, started)
+	a, verdict, err := d.post(ctx, claim, d.cfg.Retry, false)
 	if err != nil {
 		return err
 	}
-	id := webhook.NewID(webhook.AttemptPrefix)
-	response := d.sender.Send(ctx, request)
-	now := time.Now()
-	verdict := webhook.Judge(d.cfg.Retry, webhook.Facts{
-		Response: response, Number: claim.Number, Blocked: claim.Blocked, Now: now,
-		PublishedAt: claim.Event.PublishedAt, ExpiresAt: claim.Event.ExpiresAt,
-	})
-	a := &webhook.Attempt{
-		ID: id, Ref: run.DeliveryRef, Type: claim.Event.Type, Number: claim.Number, Trigger: webhook.TriggerDelivery,
-		StartedAt: started, Duration: response.Duration, Phases: response.Phases, URL: egress.RedactURL(request.URL),
-		Status: response.Status, Outcome: verdict.Outcome, Reason: verdict.Reason, NextAttemptAt: verdict.NextAttemptAt,
-	}
-	if verdict.Outcome != webhook.OutcomeDelivered {
-		a.ResponseHeader, a.ResponseBody = response.Header, response.Body
+	a.Trigger = webhook.TriggerDelivery
+	if verdict.Outcome == webhook.OutcomeDelivered {
+		a.ResponseHeader, a.ResponseBody = nil, nil
 	}
 	d.logAttempt(ctx, a, verdict)
 	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict}); err != nil {
@@ -71,6 +59,29 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook
 		return &webhook.RetryError{After: time.Until(verdict.NextAttemptAt)}
 	}
 	return nil
+}
+
+// post signs, sends and judges; keepBody keeps the body of a 2xx too. Nothing is recorded.
+func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, retry webhook.Schedule, keepBody bool) (*webhook.Attempt, webhook.Verdict, error) {
+	started := time.Now()
+	request, err := d.request(claim, started)
+	if err != nil {
+		return nil, webhook.Verdict{}, err
+	}
+	request.KeepBody = keepBody
+	id := webhook.NewID(webhook.AttemptPrefix)
+	response := d.sender.Send(ctx, request)
+	e := claim.Event
+	verdict := webhook.Judge(retry, webhook.Facts{
+		Response: response, Number: claim.Number, Blocked: claim.Blocked, Now: time.Now(),
+		PublishedAt: e.PublishedAt, ExpiresAt: e.ExpiresAt,
+	})
+	return &webhook.Attempt{
+		ID: id, Ref: webhook.DeliveryRef{Brand: e.Brand, EventID: e.ID, EndpointID: claim.Endpoint.ID}, Type: e.Type,
+		Number: claim.Number, StartedAt: started, Duration: response.Duration, Phases: response.Phases,
+		URL: egress.RedactURL(request.URL), Status: response.Status, Outcome: verdict.Outcome, Reason: verdict.Reason,
+		NextAttemptAt: verdict.NextAttemptAt, ResponseHeader: response.Header, ResponseBody: response.Body,
+	}, verdict, nil
 }
 
 // request signs the event as it is to be sent now.

@@ -21,6 +21,7 @@ import (
 func failing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 
 func TestGone(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	r.Answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
@@ -42,6 +43,7 @@ func TestGone(t *testing.T) {
 }
 
 func TestMaxAttempts(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Retry.MaxAttempts = 2 })
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	r.Answer(failing)
@@ -57,6 +59,7 @@ func TestMaxAttempts(t *testing.T) {
 // TestReceiversThatMisbehave runs each fault beside a healthy endpoint of another
 // brand: an attempt with its reason, by the deadline, and the worker lives.
 func TestReceiversThatMisbehave(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Retry.MaxAttempts = 1 })
 	healthy := d.Receiver(t, "healthy", webhook.PurposeStatus)
 	for name, c := range map[string]struct {
@@ -90,7 +93,7 @@ func TestReceiversThatMisbehave(t *testing.T) {
 			}
 			d.WaitDelivered(t, "healthy", name)
 			d.WaitState(t, brand, "e1", webhook.StateDead)
-			attempts, err := d.Attempts(t.Context(), webhook.EventRef{Brand: brand, ID: "e1"}, "ep")
+			attempts, err := attemptsOf(t, d, brand, "e1")
 			if err != nil || len(attempts) != 1 || attempts[0].Reason != c.reason {
 				t.Fatalf("attempts %+v, %v; want reason %s", attempts, err, c.reason)
 			}
@@ -160,6 +163,7 @@ func rawServer(t *testing.T, serve func(net.Conn)) string {
 // TestNothingLeaks looks for the payload, the secret, header values and the
 // URL's query in every log line and in what is kept of attempts.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var logged bytes.Buffer
 	d := dispatchertest.Start(t, func(c *dispatcher.Config) {
@@ -180,7 +184,7 @@ func TestNothingLeaks(t *testing.T) {
 	if got := r.Received(); got[0].Header.Get("X-Api-Key") != "header-canary" {
 		t.Fatalf("headers %v", got[0].Header)
 	}
-	attempts, err := d.Attempts(t.Context(), webhook.EventRef{Brand: "acme", ID: "e1"}, "")
+	attempts, err := attemptsOf(t, d, "acme", "e1")
 	if err != nil || len(attempts) != 2 {
 		t.Fatalf("attempts %v, %v", attempts, err)
 	}

@@ -32,6 +32,7 @@ type Dispatcher struct {
 	egress  *egress.Client
 	catalog *catalog.Catalog
 	matcher *matcher
+	trials  trials
 	warned  onceAMinute
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
@@ -129,9 +130,12 @@ func (d *Dispatcher) AwaitRedis(ctx context.Context) bool {
 func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)) http.Handler {
 	handler, err := httpapi.New(httpapi.Config{
 		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents,
-		Identify: func(r *http.Request) (httpapi.Identity, bool) {
+		Identify: func(r *http.Request) (webhook.Identity, error) {
 			brand, ok := brandOf(r)
-			return httpapi.Identity{Brand: brand}, ok && brand != "" // "" would be an admin
+			if !ok || brand == "" { // "" would be an admin
+				return webhook.Identity{}, webhook.ErrUnauthorized
+			}
+			return webhook.Identity{Brand: brand}, nil
 		},
 	})
 	if err != nil {

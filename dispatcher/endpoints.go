@@ -2,6 +2,8 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -47,6 +49,9 @@ func (d *Dispatcher) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (we
 		stored, created, err = d.store.CreateEndpoint(ctx, wanted)
 		return stored, err
 	})
+	if errors.Is(err, webhook.ErrLimit) {
+		err = fmt.Errorf("the brand has as many endpoints as it may have: %w", err)
+	}
 	if err != nil {
 		return webhook.Endpoint{}, false, err
 	}
@@ -68,6 +73,103 @@ func (d *Dispatcher) Endpoints(ctx context.Context, brand string) ([]webhook.End
 	return within(ctx, d, "endpoints", func(ctx context.Context) ([]webhook.Endpoint, error) {
 		return d.store.Endpoints(ctx, brand)
 	})
+}
+
+// UpdateEndpoint applies change to an endpoint as it stands, perhaps several
+// times when others change it too, and answers it as it stands then. What was
+// changed is checked as by CreateEndpoint; ID, Brand, Signature, Secrets and the
+// times are not changed that way. It is in force for the next attempt of every
+// delivery, waiting ones included, and within a second for new events.
+//
+// Errors: what change returns; [webhook.FieldError]; [webhook.ErrNotFound];
+// [webhook.ErrUnavailable].
+func (d *Dispatcher) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, error) {
+	return d.change(ctx, "update endpoint", ref, func(e *webhook.Endpoint) error {
+		changed := *e
+		changed.Metadata, changed.Headers = maps.Clone(e.Metadata), maps.Clone(e.Headers)
+		if err := change(&changed); err != nil {
+			return err
+		}
+		if err := d.checkChange(*e, &changed); err != nil {
+			return err
+		}
+		*e = changed
+		return nil
+	})
+}
+
+// change updates an endpoint, and hands over what that released.
+func (d *Dispatcher) change(ctx context.Context, verb string, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, error) {
+	return within(ctx, d, verb, func(ctx context.Context) (webhook.Endpoint, error) {
+		defer d.matcher.forget(ref.Brand)
+		e, runs, err := d.store.UpdateEndpoint(ctx, ref, func(e *webhook.Endpoint) error {
+			e.UpdatedAt = time.Now().Truncate(time.Millisecond).UTC()
+			return change(e)
+		})
+		if err != nil {
+			return webhook.Endpoint{}, err
+		}
+		d.enqueue(ctx, runs)
+		return e, nil
+	})
+}
+
+// checkChange checks what differs: what stood before may break a rule that is
+// newer, and must not keep anybody from disabling the endpoint.
+func (d *Dispatcher) checkChange(before webhook.Endpoint, e *webhook.Endpoint) error {
+	e.ID, e.Brand, e.Signature, e.Secrets = before.ID, before.Brand, before.Signature, before.Secrets
+	e.CreatedAt, e.UpdatedAt = before.CreatedAt, before.UpdatedAt
+	if e.URL != before.URL {
+		url, err := d.egress.NormalizeURL(e.URL)
+		if err != nil {
+			return err
+		}
+		e.URL = url
+	}
+	if !maps.Equal(e.Headers, before.Headers) {
+		if err := egress.CheckHeaders(e.Headers); err != nil {
+			return err
+		}
+	}
+	if e.Purpose != before.Purpose || !slices.Equal(e.EventTypes, before.EventTypes) {
+		if err := d.checkTypes(*e); err != nil {
+			return err
+		}
+	}
+	bounds := *e
+	if e.MaxInFlight == before.MaxInFlight {
+		bounds.MaxInFlight = 0
+	}
+	if e.DisabledReason == before.DisabledReason {
+		bounds.DisabledReason = ""
+	}
+	return d.checkBounds(bounds)
+}
+
+// DeleteEndpoint ends an endpoint: nothing is sent to it any more, and what is
+// open is cancelled, by the workers where it is much. Its id stays taken for as
+// long as an event may name it. Errors: [webhook.ErrNotFound], [webhook.ErrUnavailable].
+func (d *Dispatcher) DeleteEndpoint(ctx context.Context, ref webhook.EndpointRef) error {
+	_, err := within(ctx, d, "delete endpoint", func(ctx context.Context) (struct{}, error) {
+		defer d.matcher.forget(ref.Brand)
+		if err := d.store.DeleteEndpoint(ctx, ref); err != nil {
+			return struct{}{}, err
+		}
+		if _, err := d.cancelOpen(ctx, ref); err != nil {
+			d.log.WarnContext(ctx, "open deliveries of a deleted endpoint wait for the reconciler", "error", err)
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// cancelOpen does one step of a deletion; more says that there are others.
+func (d *Dispatcher) cancelOpen(ctx context.Context, ref webhook.EndpointRef) (more bool, err error) {
+	cancelled, more, err := d.store.CancelOpen(ctx, ref)
+	if cancelled > 0 {
+		d.log.InfoContext(ctx, "deliveries of a deleted endpoint cancelled", "brand", ref.Brand, "endpoint", ref.ID, "deliveries", cancelled)
+	}
+	return more, err
 }
 
 // checkEndpoint returns the endpoint as it is to be stored.
@@ -100,7 +202,7 @@ func (d *Dispatcher) checkEndpoint(e webhook.Endpoint) (webhook.Endpoint, error)
 func (d *Dispatcher) checkTypes(e webhook.Endpoint) error {
 	switch {
 	case e.Purpose != "" && len(e.EventTypes) > 0:
-		return webhook.Invalid("eventTypes", "must be absent when purpose is set")
+		return webhook.Invalid("eventTypes", "must be absent when purpose is set: one of the two must be null")
 	case e.Purpose != "" && e.Purpose != webhook.PurposeStatus && e.Purpose != webhook.PurposeInbound:
 		return webhook.Invalid("purpose", "must be %q or %q", webhook.PurposeStatus, webhook.PurposeInbound)
 	case e.Purpose == "" && len(e.EventTypes) == 0:
@@ -129,12 +231,17 @@ func (d *Dispatcher) checkBounds(e webhook.Endpoint) error {
 		return webhook.Invalid("timeoutMs", "must be %d to %d", webhook.MinTimeout.Milliseconds(), webhook.MaxTimeout.Milliseconds())
 	case e.MaxInFlight < 0 || e.MaxInFlight > d.cfg.MaxInFlight:
 		return webhook.Invalid("maxInFlight", "must be 1 to %d", d.cfg.MaxInFlight)
-	case len(e.Description) > maxDescription || !utf8.ValidString(e.Description) || strings.ContainsFunc(e.Description, unicode.IsControl):
-		return webhook.Invalid("description", "must be at most %d bytes of text without control characters", maxDescription)
 	case len(e.Metadata) > maxMetadata || size > maxMetadataBytes:
 		return webhook.Invalid("metadata", "must be at most %d entries and %d bytes", maxMetadata, maxMetadataBytes)
 	case e.DisabledReason != "" && e.DisabledReason != webhook.DisabledManually:
 		return webhook.Invalid("disabledReason", "must be empty or %q", webhook.DisabledManually)
+	}
+	return checkDescription(e.Description)
+}
+
+func checkDescription(text string) error {
+	if len(text) > maxDescription || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return webhook.Invalid("description", "must be at most %d bytes of text without control characters", maxDescription)
 	}
 	return nil
 }

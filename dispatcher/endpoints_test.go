@@ -13,6 +13,7 @@ import (
 )
 
 func TestCreateEndpointRefuses(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Egress.AllowHTTP, c.Egress.Ports = false, nil })
 	for name, c := range map[string]struct {
 		field  string
@@ -54,6 +55,7 @@ func TestCreateEndpointRefuses(t *testing.T) {
 }
 
 func TestCreateEndpointTwice(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	e := webhook.Endpoint{ID: "a", Brand: "acme", URL: "https://Example.com", Purpose: webhook.PurposeStatus}
 	first, created, err := d.CreateEndpoint(t.Context(), e)

@@ -1,6 +1,7 @@
 package dispatcher_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -11,6 +12,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childRole) != "" {
 		runChild()
 		return
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait for retries more than they work
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -15,6 +15,7 @@ import (
 // TestRedisAway takes Redis away, killed and then frozen: publishing answers
 // ErrUnavailable and does not hang, and everything goes on by itself.
 func TestRedisAway(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	d := onServer(t, server)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
@@ -57,6 +58,7 @@ func TestRedisAway(t *testing.T) {
 // TestRedisAwayWhileRecording takes Redis away in the middle of a POST: the
 // attempt is recorded when it is back, and the event not sent again.
 func TestRedisAwayWhileRecording(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	d := onServer(t, server)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
@@ -81,6 +83,7 @@ func TestRedisAwayWhileRecording(t *testing.T) {
 
 // TestTwoProcesses has one dispatcher publish and another deliver.
 func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	publisher := dispatchertest.Start(t, func(c *dispatcher.Config) {
 		c.Redis, c.Secrets, c.Serve = server.Client(t), sharedKeys(), []string{"bulk-0"}

@@ -14,6 +14,7 @@ import (
 )
 
 func TestPublishRefuses(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t, func(c *dispatcher.Config) {
 		c.PayloadBytes, c.Catalog.Validation = 1000, catalog.ValidationEnforce
 	})
@@ -58,6 +59,7 @@ func TestPublishRefuses(t *testing.T) {
 
 // TestPublishBatch mixes good events with bad, repeated and conflicting ones.
 func TestPublishBatch(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	bad, other := event("bad"), event("twice")
@@ -97,6 +99,7 @@ func TestPublishBatch(t *testing.T) {
 }
 
 func TestPublishWithoutEndpoint(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	receipt, err := d.Publish(t.Context(), event("e1"))
 	if err != nil || len(receipt.Endpoints) != 0 {
@@ -109,6 +112,7 @@ func TestPublishWithoutEndpoint(t *testing.T) {
 }
 
 func TestPublishToItself(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	for i := range 5 { // the process sees its own changes, however fast
 		brand := fmt.Sprint("brand", i)
@@ -126,6 +130,7 @@ func TestPublishToItself(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	r.Answer(failing)

@@ -2,60 +2,87 @@ package dispatcher
 
 import (
 	"context"
-	"errors"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// Event returns an event and how each of its deliveries stands. Errors:
-// [webhook.ErrNotFound], [webhook.ErrUnavailable].
-func (d *Dispatcher) Event(ctx context.Context, ref webhook.EventRef) (webhook.EventStatus, error) {
-	return within(ctx, d, "event", func(ctx context.Context) (webhook.EventStatus, error) { return d.event(ctx, ref) })
-}
+// EventTypes returns the catalogue: the built-in types in the documented order,
+// then those of the config. The result belongs to the caller.
+func (d *Dispatcher) EventTypes() []webhook.EventType { return d.catalog.Types() }
 
-func (d *Dispatcher) event(ctx context.Context, ref webhook.EventRef) (webhook.EventStatus, error) {
-	e, endpoints, err := d.store.Event(ctx, ref)
-	if err != nil {
-		return webhook.EventStatus{}, err
-	}
-	status := webhook.EventStatus{Event: e}
-	for _, id := range endpoints {
-		delivery, err := d.store.Delivery(ctx, webhook.DeliveryRef{Brand: ref.Brand, EventID: ref.ID, EndpointID: id})
-		if errors.Is(err, webhook.ErrNotFound) {
-			continue // its endpoint was deleted before, or its record is past its retention
-		}
+// Events returns a page of a brand's events, newest first, each with how its
+// deliveries stand. Errors: [webhook.FieldError] of "cursor", [webhook.ErrUnavailable].
+func (d *Dispatcher) Events(ctx context.Context, q webhook.EventQuery) (webhook.Page[webhook.EventStatus], error) {
+	return within(ctx, d, "events", func(ctx context.Context) (webhook.Page[webhook.EventStatus], error) {
+		found, err := d.store.Events(ctx, q)
 		if err != nil {
-			return webhook.EventStatus{}, err
+			return webhook.Page[webhook.EventStatus]{}, err
 		}
-		status.Deliveries = append(status.Deliveries, delivery)
-	}
-	return status, nil
-}
-
-// Attempts returns the kept attempts of an event, oldest first: of one
-// endpoint, or of all when endpointID is empty. Errors: [webhook.ErrNotFound],
-// [webhook.ErrUnavailable].
-func (d *Dispatcher) Attempts(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Attempt, error) {
-	return within(ctx, d, "attempts", func(ctx context.Context) ([]webhook.Attempt, error) {
-		return d.attempts(ctx, ref, endpointID)
+		statuses, err := d.statuses(ctx, found.Items)
+		return webhook.Page[webhook.EventStatus]{Items: statuses, Next: found.Next}, err
 	})
 }
 
-func (d *Dispatcher) attempts(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Attempt, error) {
-	_, endpoints, err := d.store.Event(ctx, ref)
+// Event returns an event and how each of its deliveries stands. Errors:
+// [webhook.ErrNotFound], [webhook.ErrUnavailable].
+func (d *Dispatcher) Event(ctx context.Context, ref webhook.EventRef) (webhook.EventStatus, error) {
+	return within(ctx, d, "event", func(ctx context.Context) (webhook.EventStatus, error) {
+		e, endpoints, err := d.store.Event(ctx, ref)
+		if err != nil {
+			return webhook.EventStatus{}, err
+		}
+		statuses, err := d.statuses(ctx, []webhook.Fanout{{Event: e, Endpoints: endpoints}})
+		if err != nil {
+			return webhook.EventStatus{}, err
+		}
+		return statuses[0], nil
+	})
+}
+
+// statuses adds the deliveries to events. One whose record is past its
+// retention, or whose endpoint was deleted before, is left out.
+func (d *Dispatcher) statuses(ctx context.Context, events []webhook.Fanout) ([]webhook.EventStatus, error) {
+	statuses := make([]webhook.EventStatus, len(events))
+	var refs []webhook.DeliveryRef
+	var of []int
+	for i, f := range events {
+		statuses[i].Event = f.Event
+		for _, id := range f.Endpoints {
+			refs = append(refs, webhook.DeliveryRef{Brand: f.Event.Brand, EventID: f.Event.ID, EndpointID: id})
+			of = append(of, i)
+		}
+	}
+	deliveries, err := d.store.Deliveries(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
-	var attempts []webhook.Attempt
-	for _, id := range endpoints {
-		if endpointID != "" && id != endpointID {
-			continue
+	for i, delivery := range deliveries {
+		if delivery.State != "" {
+			statuses[of[i]].Deliveries = append(statuses[of[i]].Deliveries, delivery)
 		}
-		some, err := d.store.Attempts(ctx, webhook.DeliveryRef{Brand: ref.Brand, EventID: ref.ID, EndpointID: id})
-		if err != nil {
-			return nil, err
-		}
-		attempts = append(attempts, some...)
 	}
-	return attempts, nil
+	return statuses, nil
+}
+
+// Attempts returns a page of a brand's attempts, the last recorded first.
+// Errors: [webhook.FieldError] of "cursor", [webhook.ErrUnavailable].
+func (d *Dispatcher) Attempts(ctx context.Context, q webhook.AttemptQuery) (webhook.Page[webhook.Attempt], error) {
+	return within(ctx, d, "attempts", func(ctx context.Context) (webhook.Page[webhook.Attempt], error) {
+		return d.store.AttemptLog(ctx, q)
+	})
+}
+
+// DeadLetters returns a page of a brand's dead letters, the last to die first.
+// Errors: [webhook.FieldError] of "cursor", [webhook.ErrUnavailable].
+func (d *Dispatcher) DeadLetters(ctx context.Context, q webhook.DeadLetterQuery) (webhook.Page[webhook.DeadLetter], error) {
+	return within(ctx, d, "dead letters", func(ctx context.Context) (webhook.Page[webhook.DeadLetter], error) {
+		return d.store.DeadLetters(ctx, q)
+	})
+}
+
+// Health answers how endpoints are doing, in the order of the input. Errors: [webhook.ErrUnavailable].
+func (d *Dispatcher) Health(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Health, error) {
+	return within(ctx, d, "health", func(ctx context.Context) ([]webhook.Health, error) {
+		return d.store.Health(ctx, refs)
+	})
 }

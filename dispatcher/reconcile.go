@@ -100,6 +100,11 @@ func (d *Dispatcher) tend(ctx context.Context, ref webhook.EndpointRef) error {
 		return err
 	}
 	d.enqueue(ctx, backlog.Released)
+	for more := backlog.Deleted; more; {
+		if more, err = d.cancelOpen(ctx, ref); err != nil {
+			return err
+		}
+	}
 	for _, ending := range backlog.Doomed {
 		if err := d.settle(ctx, webhook.Run{DeliveryRef: ending.Ref}, ending.State, ending.Death); err != nil {
 			return err

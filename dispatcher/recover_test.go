@@ -19,6 +19,7 @@ import (
 // TestFrozenRedisAnswersInTime publishes with a snapshot of the endpoints that
 // is too old to be used, so that the first thing to do is to read.
 func TestFrozenRedisAnswersInTime(t *testing.T) {
+	t.Parallel()
 	for name, prompt := range map[string]bool{"client that ends with its context": true, "client that does not": false} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
@@ -53,6 +54,7 @@ func TestFrozenRedisAnswersInTime(t *testing.T) {
 // and Asynq's retry leaves: the ledger waits ten hours, the task is active and
 // abandoned. Asynq brings it back within seconds; no attempt may be made.
 func TestRetryOfAKilledWorkerKeepsItsTime(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	rdb, keys := server.Client(t), redisstore.NewKeyRing()
 	on := func(serve ...string) *dispatchertest.Dispatcher {
@@ -112,6 +114,7 @@ func workAndVanish(t *testing.T, rdb *redis.Client, keys dispatcher.KeyRing, ref
 // TestReconcilerPassesABadTag damages what the reconciler reads of one tag; a
 // lost task of another is re-driven all the same.
 func TestReconcilerPassesABadTag(t *testing.T) {
+	t.Parallel()
 	long(t)
 	server := redistest.Start(t)
 	rdb := server.Client(t)
@@ -140,6 +143,7 @@ func TestReconcilerPassesABadTag(t *testing.T) {
 // TestUnreadableEndpointStopsNobody has an endpoint whose secret was sealed with
 // a key that this process lacks: events are accepted, its own and others'.
 func TestUnreadableEndpointStopsNobody(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	d := onServer(t, server)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)

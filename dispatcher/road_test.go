@@ -2,6 +2,7 @@ package dispatcher_test
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -18,6 +19,7 @@ func event(id string) webhook.Event {
 }
 
 func TestDelivered(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	inbound := d.Receiver(t, "acme", webhook.PurposeInbound)
@@ -47,6 +49,7 @@ func TestDelivered(t *testing.T) {
 }
 
 func TestFailsThreeTimes(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	r.Answer(func(w http.ResponseWriter, req *http.Request) {
@@ -76,7 +79,7 @@ func TestFailsThreeTimes(t *testing.T) {
 	if len(got) != 4 || len(signatures) != 4 {
 		t.Fatalf("%d webhooks with %d signatures", len(got), len(signatures))
 	}
-	attempts, err := d.Attempts(t.Context(), webhook.EventRef{Brand: "acme", ID: "e1"}, "")
+	attempts, err := attemptsOf(t, d, "acme", "e1")
 	if err != nil || len(attempts) != 4 || attempts[0].Status != 500 || string(attempts[0].ResponseBody) != "not now\n" ||
 		attempts[3].Outcome != webhook.OutcomeDelivered {
 		t.Fatalf("attempts %+v, %v", attempts, err)
@@ -84,6 +87,7 @@ func TestFailsThreeTimes(t *testing.T) {
 }
 
 func TestNineSamples(t *testing.T) {
+	t.Parallel()
 	d := dispatchertest.Start(t)
 	types, err := catalog.New(catalog.Config{})
 	if err != nil {
@@ -109,4 +113,12 @@ func TestNineSamples(t *testing.T) {
 	if n := len(r.Wait(t, 9)); n != 9 {
 		t.Fatalf("%d webhooks", n)
 	}
+}
+
+// attemptsOf returns the attempts of an event, oldest first.
+func attemptsOf(t *testing.T, d *dispatchertest.Dispatcher, brand, id string) ([]webhook.Attempt, error) {
+	t.Helper()
+	page, err := d.Attempts(t.Context(), webhook.AttemptQuery{Brand: brand, EventID: id, Slice: webhook.Slice{Limit: 200}})
+	slices.Reverse(page.Items)
+	return page.Items, err
 }

@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/pprof"
 	"time"
 
+	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/monitor"
 )
@@ -21,7 +20,7 @@ var errStopping = errors.New("shutting down")
 
 // adminHandler serves the operators: health to everybody, all else to whoever has the admin key. What does not exist is
 // behind the key as well.
-func adminHandler(ready func(context.Context) error, isAdmin func(string) bool, pages http.Handler) http.Handler {
+func adminHandler(ready func(context.Context) error, isAdmin func(*http.Request, string) bool, pages http.Handler) http.Handler {
 	guarded := http.NewServeMux()
 	guarded.Handle("/asynqmon/", pages)
 	guarded.HandleFunc("/debug/pprof/", pprof.Index)
@@ -60,11 +59,10 @@ func answerHealth(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, oneLine(text)+"\n")
 }
 
-// keyMatcher compares with key in constant time; nothing matches an empty one.
-func keyMatcher(key string) func(string) bool {
-	want := sha256.Sum256([]byte(key))
-	return func(candidate string) bool {
-		got := sha256.Sum256([]byte(candidate))
-		return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && key != ""
+// adminsBy tells whether the key that came with a request is an admin's.
+func adminsBy(keys *httpapi.Authenticator) func(r *http.Request, key string) bool {
+	return func(r *http.Request, key string) bool {
+		who, err := keys.Key(r, key)
+		return err == nil && who.Brand == ""
 	}
 }

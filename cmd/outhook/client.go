@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 const defaultServer = "http://127.0.0.1:8080"
@@ -41,25 +42,42 @@ func (f *apiFlags) address() string {
 	return cmp.Or(f.server, variable(f.env, "OUTHOOK_SERVER"), defaultServer)
 }
 
+// brandFlags are those of every command about what one brand has.
+type brandFlags struct {
+	api   apiFlags
+	brand string
+	form  outputForm
+}
+
+func newBrandFlags(env []string) brandFlags {
+	return brandFlags{api: apiFlags{env: env}, form: formTable}
+}
+
+func (f *brandFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.brand, "brand", "", "the tenant that it is about; required")
+	f.api.register(cmd)
+	outputFlag(cmd, &f.form)
+}
+
+// client checks the brand first.
+func (f *brandFlags) client() (*httpapi.Client, error) {
+	if f.brand == "" {
+		return nil, usage("--brand: is required")
+	}
+	if err := webhook.CheckID("--brand", f.brand); err != nil {
+		return nil, usageError{err}
+	}
+	return f.api.client()
+}
+
+func (f *brandFlags) screen(cmd *cobra.Command) display { return newDisplay(cmd, f.api.env, f.form) }
+
 // explain says of a server that gave no answer which one that was.
 func (f *apiFlags) explain(err error) error {
 	if unreached, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("%s gave no answer: %w", f.address(), unreached.Err)
 	}
 	return err
-}
-
-// ruleOf names the fields that the API refuses as a user gave them, without their place in the request.
-func ruleOf(err error, place string) error {
-	problem, ok := errors.AsType[*httpapi.Problem](err)
-	if !ok || len(problem.Errors) == 0 {
-		return err
-	}
-	rules := make([]string, len(problem.Errors))
-	for i, e := range problem.Errors {
-		rules[i] = strings.TrimPrefix(e.Location, place) + ": " + e.Message
-	}
-	return errors.New(strings.Join(rules, "; "))
 }
 
 // variable is the last value of a variable, as it is for a process.

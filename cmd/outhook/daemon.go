@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +18,7 @@ import (
 
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/monitor"
 )
 
@@ -54,18 +57,19 @@ func (d *daemon) join() error {
 	if d.road, err = dispatcher.New(cfg); err != nil {
 		return err
 	}
+	keys := httpapi.NewAuthenticator(d.road.Authenticate)
 	watch := d.set.monitor
-	watch.Redis = d.rdb
+	watch.Redis, watch.AdminKey = d.rdb, adminsBy(keys)
 	pages, err := monitor.New(watch)
 	if err != nil {
 		return err
 	}
-	d.admin = d.server("admin", adminHandler(d.ready, d.set.isAdmin, pages))
+	d.admin = d.server("admin", adminHandler(d.ready, watch.AdminKey, pages))
 	if !d.role.publishes() {
 		return nil
 	}
 	public := d.set.api
-	public.Service, public.Logger = d.road, d.log
+	public.Service, public.Identify, public.Logger = d.road, keys.Identify, d.log
 	handler, err := httpapi.New(public)
 	if err != nil {
 		return err
@@ -138,6 +142,7 @@ func (d *daemon) serve(ctx context.Context, section, address string, s *http.Ser
 }
 
 func (d *daemon) startWork(ctx context.Context) {
+	d.work.Go(func() { d.wantAdminKey(ctx) })
 	if d.role.delivers() {
 		d.work.Go(func() {
 			if err := d.road.Run(ctx); err != nil {
@@ -147,6 +152,22 @@ func (d *daemon) startWork(ctx context.Context) {
 		return
 	}
 	d.work.Go(func() { d.road.AwaitRedis(ctx) }) // until then publishing is refused
+}
+
+// wantAdminKey fails a daemon that nobody can administer: without auth.adminKey,
+// and without one that was created while there was one.
+func (d *daemon) wantAdminKey(ctx context.Context) {
+	if d.set.dispatcher.AdminKeyHash != [sha256.Size]byte{} || !d.road.AwaitRedis(ctx) {
+		return
+	}
+	keys, err := d.road.Keys(ctx)
+	isAdmin := func(k webhook.APIKey) bool { return k.Brand == "" }
+	switch {
+	case err != nil:
+		d.log.WarnContext(ctx, "not known whether there is an admin key", "error", err)
+	case !slices.ContainsFunc(keys, isAdmin):
+		d.failed <- usage("auth.adminKey: is required to serve, at least 32 characters, as OUTHOOK_AUTH_ADMIN_KEY or in the file: no admin key was created either")
+	}
 }
 
 // serveOn gives those who balance the load time to see that readiness fails.

@@ -17,6 +17,7 @@ import (
 
 // devFlags say how dev runs.
 type devFlags struct {
+	env     []string
 	once    bool
 	redis   string
 	timeout time.Duration
@@ -26,10 +27,10 @@ type devFlags struct {
 }
 
 // newDevCommand returns everything in one process.
-func newDevCommand() *cobra.Command { return devCommand(net.Listen) }
+func newDevCommand(env []string) *cobra.Command { return devCommand(env, net.Listen) }
 
-func devCommand(listen listenFunc) *cobra.Command {
-	f := devFlags{listen: listen, log: config.Log{Format: config.LogText}}
+func devCommand(env []string, listen listenFunc) *cobra.Command {
+	f := devFlags{env: env, listen: listen, log: config.Log{Format: config.LogText}}
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Try everything in one process, with sample events",
@@ -83,7 +84,7 @@ func (f devFlags) run(ctx context.Context, out, errOut io.Writer) (err error) {
 		return err
 	}
 	check := newSampleCheck(samples)
-	printer := &arrivalPrinter{out: out}
+	printer := &arrivalPrinter{out: out, palette: paletteFor(out, f.env)}
 	stack, err := startDev(ctx, f, newLogger(errOut, f.log), func(a arrival) {
 		check.note(a)
 		printer.show(a)
@@ -162,7 +163,7 @@ func (s *devStack) stay(ctx context.Context, out io.Writer, example sample) erro
 func (s *devStack) directions(out io.Writer, example sample) {
 	body := fmt.Sprintf(`{"type":%q,"payload":%s}`, example.kind, example.payload)
 	fmt.Fprintf(out, `
-  API        %s/v1  (described by %s/openapi.json)
+  API        %s/v1  (described at %s/docs, and for programs at /openapi.json)
   asynqmon   %s/asynqmon/  (any user name, the admin key as password)
   receiver   %s/status and /inbound
   admin key  %s
@@ -173,9 +174,16 @@ Publish one more:
     -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \
     -d %s
 
+Or with the other commands (outhook --help lists them; go run ./cmd/outhook is outhook):
+
+  export OUTHOOK_SERVER=%s OUTHOOK_KEY=%s
+  outhook event list --brand %s
+  outhook endpoint test status --brand %s
+
 Ctrl-C ends it.
 
-`, s.api.url, s.api.url, s.admin.url, s.receiver.url, s.adminKey, s.api.url, s.brand, s.adminKey, shellQuote(body))
+`, s.api.url, s.api.url, s.admin.url, s.receiver.url, s.adminKey, s.api.url, s.brand, s.adminKey, shellQuote(body),
+		s.api.url, s.adminKey, s.brand, s.brand)
 }
 
 func shellQuote(text string) string {

@@ -100,7 +100,9 @@ func randomText() string {
 
 // serve starts the API and what operators see.
 func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slog.Logger) error {
-	set.api.Service, set.api.Logger = s.dispatcher, log
+	keys := httpapi.NewAuthenticator(s.dispatcher.Authenticate)
+	set.api.Service, set.api.Identify, set.api.Logger = s.dispatcher, keys.Identify, log
+	set.monitor.AdminKey = adminsBy(keys)
 	api, err := httpapi.New(set.api)
 	if err != nil {
 		return err
@@ -113,7 +115,7 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slo
 	if s.api, err = s.listen(ctx, f.port(8080), api, log); err != nil {
 		return err
 	}
-	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, set.isAdmin, pages), log); err != nil {
+	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, set.monitor.AdminKey, pages), log); err != nil {
 		return err
 	}
 	s.asks, err = httpapi.NewClient(s.api.url, s.adminKey, nil)

@@ -96,7 +96,7 @@ func TestDevOnceDamagedOnTheWayToRedis(t *testing.T) {
 func devBehind(ctx context.Context, t *testing.T, h hop, out *screen, args ...string) error {
 	t.Helper()
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	cmd := devCommand(listenBehind(h))
+	cmd := devCommand(nil, listenBehind(h))
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
 	cmd.SetOut(out)
@@ -157,7 +157,7 @@ func TestDevStaysAndTakesOneMore(t *testing.T) {
 	r := start(t, "dev")
 	page := r.out.await(t, `asynqmon +(http://127\.0\.0\.1:\d+/asynqmon/)`)[1]
 	key := r.out.await(t, `admin key +(dev_[A-Za-z0-9_-]{43})\n`)[1]
-	curl := r.out.await(t, `(?s)(curl .*?)\n\nCtrl-C`)[1]
+	curl := r.out.await(t, `(?s)(curl .*?)\n\nOr with`)[1]
 	for given, want := range map[string]int{"": http.StatusUnauthorized, key: http.StatusOK} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page, http.NoBody)
 		if err != nil {

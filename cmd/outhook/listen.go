@@ -14,6 +14,7 @@ import (
 
 // listenFlags say where listen listens and how its receiver behaves.
 type listenFlags struct {
+	env    []string
 	addr   string
 	keys   secretFlags
 	faults faults
@@ -21,8 +22,8 @@ type listenFlags struct {
 }
 
 // newListenCommand returns the local receiver.
-func newListenCommand() *cobra.Command {
-	f := listenFlags{form: formTable}
+func newListenCommand(env []string) *cobra.Command {
+	f := listenFlags{env: env, form: formTable}
 	cmd := &cobra.Command{
 		Use:   "listen",
 		Short: "Receive webhooks on this machine, verify and print them",
@@ -71,7 +72,7 @@ func (f listenFlags) run(ctx context.Context, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	printer := &arrivalPrinter{out: out, asJSON: f.form == formJSON, bodies: true}
+	printer := &arrivalPrinter{out: out, asJSON: f.form == formJSON, bodies: true, palette: paletteFor(out, f.env)}
 	server := startLocal(ctx, listener, newReceiver(keys, f.faults, printer.show), slog.New(slog.DiscardHandler))
 	fmt.Fprintf(errOut, "listening on %s, %s\n", server.url, f.describe(len(keys)))
 	printer.heading()

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -145,6 +147,31 @@ func TestListenEndsDelayed(t *testing.T) {
 	}
 	if err := <-answered; err == nil {
 		t.Error("was answered")
+	}
+}
+
+// Colours mark the answer and the signature; the columns stay where they are.
+func TestListenColours(t *testing.T) {
+	for name, tc := range map[string]struct {
+		arrival arrival
+		want    string
+	}{
+		"verified":     {arrival{checked: true, status: 200}, "\x1b[32m   200\x1b[0m  \x1b[32mverified\x1b[0m\n"},
+		"not checked":  {arrival{status: 503}, "\x1b[31m   503\x1b[0m  \x1b[33mnot checked\x1b[0m\n"},
+		"not verified": {arrival{checked: true, err: errors.New("no \x1b[32mgood"), status: 401}, "\x1b[31m   401\x1b[0m  \x1b[31mNOT VERIFIED: no [32mgood\x1b[0m\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.arrival.header = http.Header{"Smobi-Event-Type": {"a\x1b[31mb"}}
+			var coloured, plain bytes.Buffer
+			(&arrivalPrinter{out: &coloured, palette: true}).show(tc.arrival)
+			(&arrivalPrinter{out: &plain}).show(tc.arrival)
+			if !strings.HasSuffix(coloured.String(), tc.want) {
+				t.Errorf("%q does not end with %q", coloured.String(), tc.want)
+			}
+			if withoutColours(coloured.String()) != plain.String() || strings.Contains(plain.String(), "\x1b") {
+				t.Errorf("without colours %q, plain %q", withoutColours(coloured.String()), plain.String())
+			}
+		})
 	}
 }
 

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,6 +70,7 @@ func (f *publishFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.brand, "brand", "", "the tenant whose event it is; required")
 	flags.StringVar(&f.kind, "type", "", "event type, such as message.delivered")
+	completeTypes(cmd, "type")
 	flags.StringVar(&f.id, "id", "", "id that makes it safe to publish the event again")
 	flags.StringVar(&f.data, "data", "", "payload: one JSON object")
 	flags.StringVar(&f.file, "file", "", "file with the payload")
@@ -99,7 +98,7 @@ func (f *publishFlags) run(cmd *cobra.Command, stdin bool) error {
 	if err != nil {
 		return err
 	}
-	return f.publishOne(cmd.Context(), client, payload, cmd.OutOrStdout())
+	return f.publishOne(cmd.Context(), client, payload, newDisplay(cmd, f.api.env, f.form))
 }
 
 func (f *publishFlags) check(stdin, lines bool) error {
@@ -144,9 +143,9 @@ func (f *publishFlags) payload(in io.Reader, stdin bool) ([]byte, error) {
 }
 
 // publishOne sends once. The id is made here, so that whoever got no answer can ask again.
-func (f *publishFlags) publishOne(ctx context.Context, client *httpapi.Client, payload []byte, out io.Writer) error {
+func (f *publishFlags) publishOne(ctx context.Context, client *httpapi.Client, payload []byte, s display) error {
 	e := webhook.Event{ID: f.id, Brand: f.brand, Type: f.kind, Payload: payload}
-	if err := e.Validate(maxPayloadInput); err != nil {
+	if err := checkEvent(e, maxPayloadInput); err != nil {
 		return usageError{err}
 	}
 	if e.ID == "" {
@@ -158,13 +157,11 @@ func (f *publishFlags) publishOne(ctx context.Context, client *httpapi.Client, p
 		return fmt.Errorf("%w; to publish it again, add --id %s", f.api.explain(err), e.ID)
 	case err != nil:
 		return ruleOf(err, "body.")
-	case f.form == formJSON:
-		return json.NewEncoder(out).Encode(receipt)
 	}
-	return printReceipt(out, receipt)
+	return s.show(receipt, func() *table { return receiptTable(receipt) })
 }
 
-func printReceipt(out io.Writer, r httpapi.Receipt) error {
+func receiptTable(r httpapi.Receipt) *table {
 	endpoints := make([]string, len(r.Deliveries))
 	for i, d := range r.Deliveries {
 		endpoints[i] = d.EndpointID
@@ -176,9 +173,9 @@ func printReceipt(out io.Writer, r httpapi.Receipt) error {
 	if r.Duplicate {
 		duplicate = "yes"
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "ID\tDUPLICATE\tENDPOINTS\n%s\t%s\t%s\n", oneLine(r.ID), duplicate, oneLine(strings.Join(endpoints, ", ")))
-	return w.Flush()
+	t := newTable("ID", "DUPLICATE", "ENDPOINTS")
+	t.add(plain(r.ID), plain(duplicate), plain(strings.Join(endpoints, ", ")))
+	return t
 }
 
 // usageOf makes an error one of usage; nil stays nil.

@@ -72,13 +72,18 @@ func (r *lineReader) line() (raw []byte, size int, err error) {
 // event returns the event of a line. One without an id gets one now, which is what makes it safe to repeat.
 func (r *lineReader) event(raw []byte) (httpapi.PublishRequest, error) {
 	e, err := parseEvent(raw)
+	if errors.Is(err, errNoEvent) {
+		if rule := malformed(raw); rule != "" {
+			err = errors.New(rule)
+		}
+	}
 	if err != nil {
 		return e, err
 	}
 	if e.ID == "" {
 		e.ID = webhook.NewID(webhook.EventPrefix)
 	}
-	return e, webhook.Event{ID: e.ID, Brand: r.brand, Type: e.Type, Payload: e.Payload}.Validate(maxLine)
+	return e, checkEvent(webhook.Event{ID: e.ID, Brand: r.brand, Type: e.Type, Payload: e.Payload}, maxLine)
 }
 
 // parseEvent is as strict as the API: names in their own case, each once, no others.

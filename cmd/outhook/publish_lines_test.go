@@ -31,25 +31,29 @@ func TestPublishLines(t *testing.T) {
 		`{"id":"e11","type":"message.read","payload":"` + "\xff" + `"}`,
 		`{"id":7,"type":"message.read","payload":{}}`,
 		`{"id":"e13","type":"message.read","payload":{}, "expiresAt":"tomorrow"}`,
-		`{"id":"e14","type":"message.failed","payload":{"last":"line"}}`, // and no line break
+		`[{"id":"e14","type":"message.read","payload":{}}]`,
+		`{"id":"e15","type":"message.read","payload":{"a":}}`,
+		`{"id":"e16","type":"message.failed","payload":{"last":"line"}}`, // and no line break
 	}, "\n")
 	got := p.publish(t, stdin, "-")
-	wantErr := `line 4: must be one JSON object with "type" and "payload"
+	wantErr := `line 4: malformed JSON at byte 2: invalid character 'o' in literal null (expecting 'u')
 line 7: Type: is not a field of an event
 line 8: payload: is given twice
 line 9: payload: must not nest deeper than 64
 line 10: id: must match [A-Za-z0-9_-]{1,64}
-line 11: must be one JSON object with "type" and "payload"
+line 11: malformed JSON at byte 49: invalid character '{' after top-level value
 line 12: payload: must be valid UTF-8
 line 13: id: must be a string
 line 14: expiresAt: must be a time as in RFC 3339
+line 15: must be one JSON object with "type" and "payload"
+line 16: malformed JSON at byte 50: invalid character '}' looking for beginning of value
 line 5: the id is taken by other content
 line 6: type: `
 	text := strings.ReplaceAll(got.errOut, "outhook: publish: ", "")
-	if got.code != exitFailed || !strings.HasPrefix(text, wantErr) || !strings.HasSuffix(text, "\nlines refused: 11\n") {
+	if got.code != exitFailed || !strings.HasPrefix(text, wantErr) || !strings.HasSuffix(text, "\nlines refused: 13\n") {
 		t.Errorf("exit code %d, stderr:\n%s", got.code, got.errOut)
 	}
-	if want := "events published: 3 (known before: 0), deliveries: 3, lines refused: 11\n"; got.out != want {
+	if want := "events published: 3 (known before: 0), deliveries: 3, lines refused: 13\n"; got.out != want {
 		t.Errorf("stdout %q", got.out)
 	}
 	bodies := p.bodies(t, 3)
@@ -58,7 +62,7 @@ line 6: type: `
 			t.Errorf("line 3 was received as %s", body)
 		}
 	}
-	if bodies["e1"] != oddPayload || bodies["e14"] != `{"last":"line"}` {
+	if bodies["e1"] != oddPayload || bodies["e16"] != `{"last":"line"}` {
 		t.Errorf("bodies %v", bodies)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,9 +14,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // publishing is a server whose API the command talks to, and an endpoint of it.
@@ -33,9 +36,12 @@ type publishing struct {
 
 func startPublishing(t *testing.T, change ...func(*httpapi.Config)) *publishing {
 	t.Helper()
-	p := &publishing{road: dispatchertest.Start(t)}
+	p := &publishing{road: dispatchertest.Start(t, func(c *dispatcher.Config) {
+		c.AdminKeyHash = sha256.Sum256([]byte(testKey))
+		c.Redis = redistest.Start(t).Client(t) // the in-process one may take longer for 500 events than the API waits
+	})}
 	p.receiver = p.road.Receiver(t, "acme", webhook.PurposeStatus)
-	c := httpapi.Config{Service: p.road, Identify: httpapi.BearerKey(testKey)}
+	c := httpapi.Config{Service: p.road, Identify: httpapi.NewAuthenticator(p.road.Authenticate).Identify}
 	for _, f := range change {
 		f(&c)
 	}
@@ -159,7 +165,11 @@ func TestPublishRefused(t *testing.T) {
 		"no payload":        {[]string{"--type=message.read"}, exitUsage, "exactly one of --data, --file and - must be given"},
 		"two payloads":      {append(one, "-"), exitUsage, "exactly one of --data, --file and - must be given"},
 		"empty payload":     {[]string{"--type=message.read", "--data="}, exitUsage, "payload: is required"},
-		"payload not JSON":  {[]string{"--type=message.read", "--data={"}, exitUsage, "payload: must be a JSON object"},
+		"payload not JSON":  {[]string{"--type=message.read", "--data={"}, exitUsage, "payload: malformed JSON at byte 1: unexpected end of JSON input"},
+		"payload of shell":  {[]string{"--type=message.read", `--data={"a":1,'b':2}`}, exitUsage, `payload: malformed JSON at byte 8: invalid character '\'' looking for beginning of object key string`},
+		"payload no object": {[]string{"--type=message.read", "--data=[1]"}, exitUsage, "payload: must be a JSON object"},
+		"payload too deep":  {[]string{"--type=message.read", "--data=" + strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70)}, exitUsage, "payload: must not nest deeper than 64"},
+		"payload no text":   {[]string{"--type=message.read", "--data=\"\xff"}, exitUsage, "payload: must be valid UTF-8"},
 		"no file":           {[]string{"--type=message.read", "--file=/nonexistent/f"}, exitUsage, "--file: open /nonexistent/f: no such file or directory"},
 		"bad brand":         {append(one, "--brand=a.b"), exitUsage, "brand: must match [A-Za-z0-9_-]{1,64}"},
 		"bad id":            {append(one, "--id=a.b"), exitUsage, "id: must match [A-Za-z0-9_-]{1,64}"},

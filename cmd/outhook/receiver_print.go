@@ -15,8 +15,9 @@ import (
 // How much of a header is shown.
 const maxShownHeader = 128
 
-// arrivalRow has the widths of what is usual: nine event types, ids that outhook makes.
-const arrivalRow = "%-12s  %-28s  %-36s  %7s  %6s  %s\n"
+// arrivalRow has the widths of what is usual: nine event types, ids that outhook makes. The answer brings its own width,
+// as its colour has none.
+const arrivalRow = "%-12s  %-28s  %-36s  %7s  %s  %s\n"
 
 // arrivalPrinter shows arrivals as they come, one at a time.
 type arrivalPrinter struct {
@@ -25,6 +26,8 @@ type arrivalPrinter struct {
 	asJSON bool
 	// bodies shows them below each row of the table.
 	bodies bool
+	// palette has the colours of answers and signatures.
+	palette palette
 
 	mu sync.Mutex
 }
@@ -44,7 +47,7 @@ func (p *arrivalPrinter) show(a arrival) {
 	}
 	var text bytes.Buffer
 	fmt.Fprintf(&text, arrivalRow, a.at.Format("15:04:05.000"), cell(a.kind()), cell(a.id()), cell(a.attempt()),
-		strconv.Itoa(a.status), verdict(a))
+		p.palette.paint(fmt.Sprintf("%6d", a.status), answerColour(a.status)), p.palette.paint(verdict(a), verdictColour(a)))
 	if p.bodies {
 		for _, line := range readable(a.body) {
 			fmt.Fprintf(&text, "    %s\n", line)
@@ -76,6 +79,24 @@ func verdict(a arrival) string {
 		return "not checked"
 	}
 	return "verified"
+}
+
+func verdictColour(a arrival) colour {
+	switch {
+	case a.err != nil:
+		return red
+	case !a.checked:
+		return yellow
+	}
+	return green
+}
+
+// answerColour is red for what outhook takes for a failure.
+func answerColour(status int) colour {
+	if status >= 200 && status <= 299 {
+		return green
+	}
+	return red
 }
 
 func jsonArrival(a arrival) []byte {

@@ -60,8 +60,9 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.`,
 		DisableSuggestions: true,
 		RunE:               func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newDevCommand(), newServeCommand(env), newPublishCommand(env), newConfigCommand(env),
-		newListenCommand(), newSignCommand(), newVerifyCommand(), newSecretCommand(), newVersionCommand())
+	root.AddCommand(newDevCommand(env), newServeCommand(env), newPublishCommand(env), newEndpointCommand(env),
+		newEventCommand(env), newAttemptCommand(env), newDeadLetterCommand(env), newKeyCommand(env), newConfigCommand(env), newOpenAPICommand(env),
+		newListenCommand(env), newSignCommand(), newVerifyCommand(), newSecretCommand(), newVersionCommand())
 	root.SetHelpCommand(newHelpCommand())
 	return root
 }
@@ -138,4 +139,17 @@ func noArgs(_ *cobra.Command, args []string) error {
 		return fmt.Errorf("unexpected argument %q", args[0])
 	}
 	return nil
+}
+
+// oneArg is cobra.ExactArgs(1) with a message that names what is missing.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 || args[0] == "":
+			return fmt.Errorf("%s: is required", name)
+		case len(args) > 1:
+			return fmt.Errorf("unexpected argument %q", args[1])
+		}
+		return nil
+	}
 }

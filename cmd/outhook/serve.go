@@ -50,8 +50,9 @@ publishes and answers only, with --role worker it delivers only; any number of b
 share one Redis, which need not be there yet.
 
 Configuration: a YAML file, then variables (retry.maxAge is OUTHOOK_RETRY_MAX_AGE),
-then flags (--retry-max-age). auth.adminKey and secrets.keys are required; give them
-as variables, as every user of a machine can read the flags of its processes.
+then flags (--retry-max-age). secrets.keys is required, and auth.adminKey until an
+admin key was created; give them as variables, as every user of a machine can read
+the flags of its processes.
 
 After the signal, readiness fails while everything goes on for shutdown.delay. Then
 no request and no delivery is begun, and attempts in flight finish and are recorded

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"io/fs"
@@ -24,11 +25,10 @@ const graceTail = 2 * time.Second
 // settings is a configuration in the terms of the rooms it is for. Every key of config.Keys ends here.
 type settings struct {
 	redis redis.UniversalOptions
-	// dispatcher lacks its Redis and Logger; api its Service and Logger; monitor its Redis.
+	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and AdminKey.
 	dispatcher  dispatcher.Config
 	api         httpapi.Config
 	monitor     monitor.Config
-	isAdmin     func(key string) bool
 	httpListen  string
 	adminListen string
 	log         config.Log
@@ -50,21 +50,27 @@ func settingsOf(c config.Config) (settings, error) {
 	return settings{
 		redis: redisOptions(c.Redis.URL.Target(), queuesOf(c.Queue)),
 		dispatcher: dispatcher.Config{
-			Secrets: keys, Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
+			Secrets: keys, AdminKeyHash: hashOf(adminKey), Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
 			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,
 			Shards: c.Queue.Shards, Serve: c.Queue.Serve, ShutdownTimeout: c.Shutdown.Grace - graceTail,
 			RetainDelivered: c.Retention.Delivered, RetainAttempts: c.Retention.Attempts, RetainDeadLetters: c.Retention.DeadLetters,
 			PayloadBytes: int(c.Limits.PayloadBytes), BatchEvents: c.Limits.BatchEvents, EndpointsPerBrand: c.Limits.EndpointsPerBrand,
 		},
 		api: httpapi.Config{
-			Identify:     httpapi.BearerKey(adminKey),
 			PayloadBytes: int(c.Limits.PayloadBytes), RequestBytes: int(c.Limits.RequestBytes), BatchEvents: c.Limits.BatchEvents,
 		},
-		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, AdminKey: keyMatcher(adminKey)},
-		isAdmin:    keyMatcher(adminKey),
+		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly},
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
 		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil
+}
+
+// hashOf is zero for no key.
+func hashOf(key string) [sha256.Size]byte {
+	if key == "" {
+		return [sha256.Size]byte{}
+	}
+	return sha256.Sum256([]byte(key))
 }
 
 // keyRing is zero when there are no keys: only serve needs them.

@@ -62,7 +62,7 @@ func New(config Config) (*Catalog, error) {
 		return nil, err
 	}
 	for i, t := range config.Types {
-		if err := c.addMore(t.clone()); err != nil {
+		if err := c.addMore(clone(t)); err != nil {
 			return nil, inField(fmt.Sprintf("catalog.types[%d].", i), err)
 		}
 	}
@@ -145,7 +145,7 @@ func complete(t *Type) (*schema, error) {
 func (c *Catalog) Types() []Type {
 	types := make([]Type, len(c.types))
 	for i, t := range c.types {
-		types[i] = t.clone()
+		types[i] = clone(t)
 	}
 	return types
 }
@@ -157,7 +157,7 @@ func (c *Catalog) Lookup(name string) (Type, bool) {
 	if !ok {
 		return Type{}, false
 	}
-	return k.clone(), true
+	return clone(k.Type), true
 }
 
 // inField puts prefix before the field of a [webhook.FieldError].

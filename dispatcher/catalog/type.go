@@ -2,8 +2,9 @@ package catalog
 
 import (
 	"bytes"
-	"encoding/json"
 	"regexp"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 // The event types of the platform.
@@ -46,24 +47,11 @@ const (
 	SourceInternal = "INTERNAL" // a customer's interaction with a workflow
 )
 
-// Type is one event type, in the form of the API.
-type Type struct {
-	// Name is lower-case words with dots between them, such as "message.delivered".
-	Name string `json:"name"`
-	// Group is one of the groups above.
-	Group string `json:"group"`
-	// MessageSource is SourceExternal, SourceInternal, or nil when the type has none.
-	MessageSource *string `json:"messageSource"`
-	Description   string  `json:"description"`
-	// Schema is a JSON Schema of draft 2020-12.
-	Schema json.RawMessage `json:"schema"`
-	// Example is a payload of this type. Inner objects that are not documented
-	// carry "sample":true in it.
-	Example json.RawMessage `json:"example"`
-}
+// Type is one event type.
+type Type = webhook.EventType
 
 // clone returns a copy that shares nothing with t.
-func (t Type) clone() Type {
+func clone(t Type) Type {
 	if t.MessageSource != nil {
 		t.MessageSource = new(*t.MessageSource)
 	}

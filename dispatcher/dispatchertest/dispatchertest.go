@@ -30,9 +30,10 @@ const Patience = 60 * time.Second
 // Dispatcher is a running dispatcher.
 type Dispatcher struct {
 	*dispatcher.Dispatcher
-	// Redis is what it runs on.
-	Redis redis.UniversalClient
-	stop  func()
+	// Redis is what it runs on, Secrets what it seals with: for a second one beside it.
+	Redis   redis.UniversalClient
+	Secrets dispatcher.KeyRing
+	stop    func()
 }
 
 // Start runs a dispatcher until the test ends. It delivers to loopback, by http
@@ -55,7 +56,7 @@ func Start(t testing.TB, change ...func(*dispatcher.Config)) *Dispatcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	running := &Dispatcher{Dispatcher: d, Redis: cfg.Redis}
+	running := &Dispatcher{Dispatcher: d, Redis: cfg.Redis, Secrets: cfg.Secrets}
 	stopped := false
 	running.stop = func() {
 		if stopped {
@@ -106,25 +107,34 @@ func (d *Dispatcher) WaitDelivered(t testing.TB, brand, eventID string) webhook.
 	return d.WaitState(t, brand, eventID, webhook.StateDelivered)
 }
 
-// WaitState waits until every delivery of the event is in the given state.
+// WaitState waits until every delivery of the event, those that its fan-out has
+// not come to yet included, is in the given state.
 func (d *Dispatcher) WaitState(t testing.TB, brand, eventID string, want webhook.State) webhook.EventStatus {
 	t.Helper()
 	var last webhook.EventStatus
 	Eventually(t, func() bool {
-		status, err := d.Event(t.Context(), webhook.EventRef{Brand: brand, ID: eventID})
+		found, err := d.Explain(t.Context(), webhook.EventRef{Brand: brand, ID: eventID})
 		if err != nil {
 			return false
 		}
-		last = status
-		for _, delivery := range status.Deliveries {
-			if delivery.State != want && !delivery.State.Open() && !want.Open() {
-				t.Fatalf("event %s: delivery to %s is %s, want %s", eventID, delivery.Ref.EndpointID, delivery.State, want)
+		last = webhook.EventStatus{Event: found.Event}
+		for _, x := range found.Endpoints {
+			switch {
+			case !x.Matched:
+				continue
+			case x.Delivery == nil:
+				return false
 			}
-			if delivery.State != want {
+			last.Deliveries = append(last.Deliveries, *x.Delivery)
+			state := x.Delivery.State
+			if state != want && !state.Open() && !want.Open() {
+				t.Fatalf("event %s: delivery to %s is %s, want %s", eventID, x.EndpointID, state, want)
+			}
+			if state != want {
 				return false
 			}
 		}
-		return len(status.Deliveries) > 0
+		return len(last.Deliveries) > 0
 	})
 	return last
 }

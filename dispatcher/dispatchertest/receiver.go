@@ -29,6 +29,8 @@ type Receiver struct {
 
 	mu       sync.Mutex
 	answer   http.HandlerFunc
+	inspect  func(Received)
+	secrets  []webhook.EndpointSecret
 	received []Received
 }
 
@@ -52,7 +54,7 @@ func (d *Dispatcher) Receiver(t testing.TB, brand, purpose string, change ...fun
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.Endpoint = stored
+	r.Endpoint, r.secrets = stored, stored.Secrets
 	return r
 }
 
@@ -61,6 +63,20 @@ func (r *Receiver) Answer(answer http.HandlerFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = answer
+}
+
+// Expect makes it verify with the secrets of an endpoint, such as one whose secret was rotated.
+func (r *Receiver) Expect(e webhook.Endpoint) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.secrets = e.Secrets
+}
+
+// Inspect has a look at each webhook that arrives, from several goroutines.
+func (r *Receiver) Inspect(look func(Received)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inspect = look
 }
 
 // Received returns what arrived so far, in order.
@@ -78,27 +94,35 @@ func (r *Receiver) Wait(t testing.TB, n int) []Received {
 }
 
 func (r *Receiver) serve(t testing.TB, w http.ResponseWriter, req *http.Request) {
+	if req.Method != http.MethodPost { // a check looks whether somebody is there
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		return
 	}
 	r.mu.Lock()
-	e, answer := r.Endpoint, r.answer
+	secrets, answer, inspect := r.secrets, r.answer, r.inspect
 	r.mu.Unlock()
-	if err := signer.Verify(req.Header, body, time.Now(), 0, verifiers(e)...); err != nil {
+	if err := signer.Verify(req.Header, body, time.Now(), 0, verifiers(secrets)...); err != nil {
 		t.Errorf("a webhook that does not verify: %v", err)
 	}
+	got := Received{Header: req.Header.Clone(), Body: body, At: time.Now()}
+	if inspect != nil {
+		inspect(got)
+	}
 	r.mu.Lock()
-	r.received = append(r.received, Received{Header: req.Header.Clone(), Body: body, At: time.Now()})
+	r.received = append(r.received, got)
 	r.mu.Unlock()
 	if answer != nil {
 		answer(w, req)
 	}
 }
 
-func verifiers(e webhook.Endpoint) []signer.Verifier {
+func verifiers(secrets []webhook.EndpointSecret) []signer.Verifier {
 	var keys []signer.Verifier
-	for _, s := range e.Secrets {
+	for _, s := range secrets {
 		if s.HMAC.IsZero() {
 			keys = append(keys, s.Ed25519.Public())
 		} else {

@@ -24,7 +24,7 @@ const (
 
 // read makes a response of an answer whose header has come. Status line and
 // header decide: however the body ends, the answer stands. cancel ends the attempt.
-func (c *Client) read(answer *http.Response, query string, cancel context.CancelFunc) webhook.Response {
+func (c *Client) read(answer *http.Response, query string, keep bool, cancel context.CancelFunc) webhook.Response {
 	defer answer.Body.Close()
 	response := webhook.Response{
 		Status: answer.StatusCode,
@@ -35,14 +35,25 @@ func (c *Client) read(answer *http.Response, query string, cancel context.Cancel
 	case answer.StatusCode == http.StatusSwitchingProtocols:
 		// Its body is the connection, which no deadline ends.
 	case answer.StatusCode >= 200 && answer.StatusCode <= 299:
+		if keep {
+			defer time.AfterFunc(drainTimeout, cancel).Stop()
+			response.Body, _ = c.keep(answer.Body, query)
+			break
+		}
 		drain(answer.Body, maxBody, cancel)
 	default:
-		limit := min(maxBody, c.cfg.ResponseBodyBytes+margin(query))
-		body, _ := io.ReadAll(io.LimitReader(answer.Body, int64(limit)))
-		response.Body = keptBody(body, len(body) == limit, query, c.cfg.ResponseBodyBytes)
-		drain(answer.Body, maxBody-limit, cancel)
+		var read int
+		response.Body, read = c.keep(answer.Body, query)
+		drain(answer.Body, maxBody-read, cancel)
 	}
 	return response
+}
+
+// keep returns what is kept of a body, and how much of it may have been read.
+func (c *Client) keep(from io.Reader, query string) (kept []byte, read int) {
+	limit := min(maxBody, c.cfg.ResponseBodyBytes+margin(query))
+	body, _ := io.ReadAll(io.LimitReader(from, int64(limit)))
+	return keptBody(body, len(body) == limit, query, c.cfg.ResponseBodyBytes), limit
 }
 
 func drain(body io.Reader, limit int, cancel context.CancelFunc) {

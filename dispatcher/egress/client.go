@@ -2,6 +2,7 @@ package egress
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -25,10 +26,11 @@ const (
 var _ webhook.Sender = (*Client)(nil)
 
 // Client sends requests out. It is safe for concurrent use; a process needs one,
-// whose connections all its attempts share.
+// whose connections all its attempts share. Checks share none.
 type Client struct {
 	cfg       Config
 	guard     guard
+	roots     *x509.CertPool
 	transport *http.Transport
 }
 
@@ -44,13 +46,16 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, guard: newGuard(cfg)}
-	c.transport = newTransport(c.guard, &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		RootCAs:            roots,
-		ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
-	})
+	c := &Client{cfg: cfg, guard: newGuard(cfg), roots: roots}
+	config := newTLSConfig(roots)
+	config.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
+	c.transport = newTransport(c.guard, config)
 	return c, nil
+}
+
+// newTLSConfig returns the rules of every connection.
+func newTLSConfig(roots *x509.CertPool) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 }
 
 // newTransport builds from scratch: a clone of the default one would take its

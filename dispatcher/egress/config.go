@@ -41,7 +41,7 @@ type Config struct {
 	// UserAgent is the value of the user-agent header. Defaults to "outhook".
 	UserAgent string
 	// DefaultTimeout bounds an attempt whose request has no timeout of its own,
-	// at most [webhook.MaxTimeout]. 0 means 15 s.
+	// and every check; at most [webhook.MaxTimeout]. 0 means 15 s.
 	DefaultTimeout time.Duration
 
 	// resolver replaces the system's; set by tests.

@@ -1,5 +1,6 @@
 // Package egress is the only way out: every HTTP request that outhook makes on
-// behalf of a brand goes through a [Client]. It implements webhook.Sender.
+// behalf of a brand goes through a [Client]. It implements webhook.Sender
+// and webhook.Checker.
 //
 // # What it promises
 //
@@ -13,12 +14,12 @@
 // of the body, at most 64 KiB of headers and 64 KiB of body are read, nothing
 // is decompressed, and TLS is at least 1.2 and always verified.
 //
-// A [webhook.Response] names no resolved address, no rule of the guard and no
-// query of the URL.
+// A [webhook.Response] and a [webhook.Check] name no resolved address, no rule of
+// the guard and no query of the URL.
 //
 // One thing is out of this package's reach: net/http writes to the standard
-// logger what a receiver sends after its answer has ended. A process whose logs
-// must not hold receivers' text directs log.Default elsewhere.
+// logger what a receiver sends before a request or after its answer has ended. A
+// process whose logs must not hold receivers' text directs log.Default elsewhere.
 //
 // # One attempt may be two POSTs
 //

@@ -34,7 +34,7 @@ func (c *Client) host(target *url.URL) (string, error) {
 	}
 	switch {
 	case looksNumeric(name):
-		return "", invalidURL("host must be a name, or an address in its usual form such as 192.0.2.1")
+		return "", invalidURL("host must be a name, or an address in its usual form: four decimal numbers, or IPv6 in brackets")
 	case isLocalhost(name) && !c.guard.allows(netip.IPv6Loopback()) && !c.guard.allows(netip.AddrFrom4([4]byte{127, 0, 0, 1})):
 		return "", invalidURL(unreachable)
 	}

@@ -45,7 +45,7 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 		reached := watch.progress()
 		return webhook.Response{Reason: reasonOf(ctx, err, reached), Phases: reached.phases}
 	}
-	response := c.read(answer, target.RawQuery, cancel)
+	response := c.read(answer, target.RawQuery, r.KeepBody, cancel)
 	response.Phases = watch.progress().phases
 	return response
 }

@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"net/http"
 	"reflect"
 
@@ -13,46 +11,49 @@ import (
 func (s *server) attemptRoutes() {
 	register(s, route{
 		id: "listAttempts", method: http.MethodGet, path: "/attempts", summary: "List attempts, newest first",
-		answers: []routeAnswer{{http.StatusOK, reflect.TypeFor[List[Attempt]]()}},
+		note: "Attempts of tests are among them. With neither eventId nor endpointId, those of deleted endpoints are not. " + notePages,
+		answers: []routeAnswer{{
+			status: http.StatusOK, body: reflect.TypeFor[List[Attempt]](),
+			example: List[Attempt]{Items: []Attempt{exampleAttempt()}},
+		}},
 	}, s.attempts)
 }
 
 type attemptsInput struct {
-	Brand      string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$"`
-	EventID    string `query:"eventId" doc:"Required for now: only the attempts of one event can be listed"`
+	Brand      string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`
 	EndpointID string `query:"endpointId" doc:"Only attempts for this endpoint"`
-	Limit      int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Items on a page"`
-	Cursor     string `query:"cursor" doc:"nextCursor of the page before"`
+	EventID    string `query:"eventId" doc:"Only attempts of this event"`
+	Outcome    string `query:"outcome" enum:"delivered,retrying,dead" doc:"Only attempts that led to this"`
+	Since      string `query:"since" doc:"Only what started then or later, as in RFC 3339" example:"2025-01-31T12:00:00Z"`
+	Until      string `query:"until" doc:"Only what started before, as in RFC 3339" example:"2025-02-01T12:00:00Z"`
+	Page
 }
 
-func (in *attemptsInput) check() error {
-	switch {
-	case in.EventID == "":
-		return broken("query.eventId", "is required: only the attempts of one event can be listed for now")
-	case webhook.CheckID("eventId", in.EventID) != nil:
-		return broken("query.eventId", webhook.IDRule)
-	case in.EndpointID != "" && webhook.CheckID("endpointId", in.EndpointID) != nil:
-		return broken("query.endpointId", webhook.IDRule)
+func (in *attemptsInput) query() (webhook.AttemptQuery, error) {
+	q := webhook.AttemptQuery{Brand: in.Brand, EndpointID: in.EndpointID, EventID: in.EventID, Outcome: webhook.Outcome(in.Outcome)}
+	if err := checkIDFilter("endpointId", in.EndpointID); err != nil {
+		return q, err
 	}
-	return nil
+	if err := checkIDFilter("eventId", in.EventID); err != nil {
+		return q, err
+	}
+	var err error
+	q.Span, err = spanFilter(in.Since, in.Until)
+	return q, err
 }
 
 func (s *server) attempts(ctx context.Context, in *attemptsInput) (*reply, error) {
-	if err := in.check(); err != nil {
-		return nil, err
-	}
-	all, err := s.Service.Attempts(ctx, webhook.EventRef{Brand: in.Brand, ID: in.EventID}, in.EndpointID)
+	q, err := in.query()
 	if err != nil {
 		return nil, err
 	}
-	list, err := page(all, Page{in.Limit, in.Cursor}, newestFirst, attemptOf)
+	l := listing{operation: "listAttempts", brand: in.Brand, filters: []string{in.EndpointID, in.EventID, in.Outcome, in.Since, in.Until}}
+	list, err := pageOfStore(l, in.Page, func(slice webhook.Slice) (webhook.Page[webhook.Attempt], error) {
+		q.Slice = slice
+		return s.Service.Attempts(ctx, q)
+	}, attemptOf)
 	if err != nil {
 		return nil, err
 	}
 	return answer(http.StatusOK, list)
-}
-
-// newestFirst sorts later attempts before earlier ones.
-func newestFirst(a webhook.Attempt) string {
-	return fmt.Sprintf("%016x%s", math.MaxInt64-a.StartedAt.UnixMilli(), a.ID)
 }

@@ -1,91 +1,121 @@
 package httpapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"errors"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// Identity is who asks.
-type Identity struct {
-	// Brand is the only brand that the asker may see; empty for an admin, who
-	// may see every brand.
-	Brand string
-}
+// Challenges of a 401 (RFC 6750, section 3): an asker that gave no key is not
+// told of an error.
+const (
+	challenge      = `Bearer realm="outhook"`
+	challengeWrong = challenge + `, error="invalid_token"`
+)
 
-func (i Identity) sees(brand string) bool { return i.Brand == "" || i.Brand == brand }
+var bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
-// BearerKey returns a [Config.Identify] that takes whoever presents adminKey as
-// "Authorization: Bearer KEY" for an admin, and everybody else for nobody. An
-// empty adminKey lets nobody in; so does a request with two Authorization headers.
-func BearerKey(adminKey string) func(*http.Request) (Identity, bool) {
-	want := sha256.Sum256([]byte(adminKey))
-	return func(r *http.Request) (Identity, bool) {
-		key, ok := bearer(r.Header)
-		// Hashes, because the comparison takes constant time for equal lengths only.
-		got := sha256.Sum256([]byte(key))
-		same := subtle.ConstantTimeCompare(got[:], want[:]) == 1
-		return Identity{}, ok && same && adminKey != ""
-	}
-}
-
-// bearer returns the token of the one Authorization header (RFC 6750, section 2.1).
+// bearer returns the token of the one Authorization header (RFC 6750, section
+// 2.1). A key anywhere else, such as in the query, where it would stand in the
+// logs of everything between, is none.
 func bearer(h http.Header) (token string, ok bool) {
 	values := h.Values("Authorization")
 	if len(values) != 1 {
 		return "", false
 	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	return token, ok && strings.EqualFold(scheme, "Bearer")
+	scheme, token, _ := strings.Cut(values[0], " ")
+	return token, strings.EqualFold(scheme, "Bearer") && bearerToken.MatchString(token)
 }
 
-// authorize runs before anything of a request is looked at: a brand that the
-// asker may not see does not exist.
-func (s *server) authorize(ctx huma.Context, next func(huma.Context)) {
-	r, w := humago.Unwrap(ctx)
-	who, ok := s.Identify(r)
-	switch {
-	case !ok:
-		writeUnauthorized(w)
-	case !who.sees(ctx.Param("brand")):
-		problem(http.StatusNotFound, "not found").reply().write(w)
-	default:
-		next(ctx)
+// authorize runs before anything of a request is looked at: what the asker may
+// not see does not exist.
+func (s *server) authorize(where scope) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		who, err := s.Identify(r)
+		switch {
+		case err != nil:
+			writeUnidentified(w, r, err)
+		case !where.admits(who, ctx.Param("brand")):
+			problem(http.StatusNotFound, detailNotFound).reply().write(w)
+		default:
+			next(ctx)
+		}
 	}
 }
 
-func writeUnauthorized(w http.ResponseWriter) {
-	w.Header().Set("WWW-Authenticate", "Bearer")
-	problem(http.StatusUnauthorized, "a valid key is required: Authorization: Bearer KEY").reply().write(w)
+// admits tells whether a route of this scope exists for the asker.
+func (where scope) admits(who webhook.Identity, brand string) bool {
+	switch where {
+	case brandScope:
+		return who.Sees(brand)
+	case keyScope:
+		return true
+	}
+	return who.Brand == ""
+}
+
+func writeUnidentified(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, webhook.ErrBusy):
+		waiting(http.StatusTooManyRequests, "too many wrong keys came from this address: try again in a moment").reply().write(w)
+		return
+	case errors.Is(err, webhook.ErrUnavailable), isContext(err):
+		waiting(http.StatusServiceUnavailable, "the store did not answer: the key could not be looked up").reply().write(w)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
+	if _, given := bearer(r.Header); given {
+		w.Header().Set("WWW-Authenticate", challengeWrong)
+	}
+	problem(http.StatusUnauthorized, detailNoKey).reply().write(w)
 }
 
 // unrouted answers what no route matches: 401 as everywhere, 405 for a path
-// that has other methods, else 404.
+// that has other methods for the asker, else 404.
 func (s *server) unrouted(w http.ResponseWriter, r *http.Request) {
-	if _, ok := s.Identify(r); !ok {
-		writeUnauthorized(w)
+	who, err := s.Identify(r)
+	if err != nil {
+		writeUnidentified(w, r, err)
 		return
 	}
-	allowed := s.methodsOf(r)
+	allowed := s.methodsOf(r, who)
 	if len(allowed) == 0 {
-		problem(http.StatusNotFound, "not found").reply().write(w)
+		problem(http.StatusNotFound, detailNotFound).reply().write(w)
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	problem(http.StatusMethodNotAllowed, "this path has no such method").reply().write(w)
 }
 
-func (s *server) methodsOf(r *http.Request) []string {
+func (s *server) methodsOf(r *http.Request, who webhook.Identity) []string {
 	var found []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
-		if _, pattern := s.mux.Handler(other); pattern != "/" {
+		_, pattern := s.mux.Handler(other)
+		where, scoped := s.scopes[pattern]
+		if pattern != "/" && (!scoped || where.admits(who, brandIn(r.URL))) {
 			found = append(found, method)
 		}
 	}
 	return found
+}
+
+// brandIn returns the brand in a path that some route matches; the mux tells
+// only its handlers.
+func brandIn(u *url.URL) string {
+	under, _ := strings.CutPrefix(u.EscapedPath(), "/v1/brands/")
+	escaped, _, _ := strings.Cut(under, "/")
+	brand, err := url.PathUnescape(escaped)
+	if err != nil {
+		return ""
+	}
+	return brand
 }

@@ -1,60 +1,50 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// document is what the tests read of /openapi.json.
-type document struct {
-	OpenAPI    string                                   `json:"openapi"`
-	Paths      map[string]map[string]map[string]any     `json:"paths"`
-	Components struct{ Schemas map[string]interface{} } `json:"components"`
+func problemIn(t *testing.T, got answer) httpapi.Problem {
+	t.Helper()
+	var p httpapi.Problem
+	if err := json.Unmarshal([]byte(got.body), &p); err != nil {
+		t.Fatalf("%d %s: %v", got.status, got.body, err)
+	}
+	return p
 }
 
-func (a api) document(t *testing.T) document {
-	t.Helper()
-	got := a.send(t, "GET", "/openapi.json", "", "Authorization", "")
-	var d document
-	if err := json.Unmarshal([]byte(got.body), &d); err != nil || got.status != http.StatusOK {
-		t.Fatalf("%d %v", got.status, err)
-	}
-	return d
-}
-
-// operations calls visit for every documented operation, with its path for a brand.
-func (a api) operations(t *testing.T, brand string, visit func(method, path string)) {
-	t.Helper()
-	seen := 0
-	for path, item := range a.document(t).Paths {
-		for method := range item {
-			visit(strings.ToUpper(method), strings.NewReplacer("{brand}", brand, "{id}", "some-id").Replace(path))
-			seen++
-		}
-	}
-	if seen < 7 {
-		t.Errorf("only %d operations are documented", seen)
-	}
-}
+const (
+	noKey    = `Bearer realm="outhook"`
+	wrongKey = `Bearer realm="outhook", error="invalid_token"`
+)
 
 func TestEveryOperationWantsAKey(t *testing.T) {
 	a := start(t)
-	a.operations(t, "acme", func(method, path string) {
-		for _, value := range []string{"", "Bearer", "Bearer wrong", "Basic " + adminKey, adminKey, "Bearer  " + adminKey} {
-			got := a.send(t, method, path, "{}", "Authorization", value)
-			if got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") != "Bearer" {
-				t.Errorf("%s %s with %q: %d", method, path, value, got.status)
+	for _, op := range a.operations(t) {
+		for value, challenge := range map[string]string{
+			"": noKey, "Bearer": noKey, "Bearer ": noKey, "Basic " + adminKey: noKey, adminKey: noKey,
+			"Bearer  " + adminKey: noKey, "Bearer " + adminKey + ", Bearer x": noKey, "Bearer wrong": wrongKey,
+		} {
+			got := a.send(t, op.method, op.pathFor("acme"), "{}", "Authorization", value)
+			if got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") != challenge {
+				t.Errorf("%s with %q: %d %v", op.id, value, got.status, got.header)
 			}
 		}
-	})
+		for _, name := range []string{"key", "access_token", "token"} {
+			got := a.send(t, op.method, op.pathFor("acme")+"?"+name+"="+adminKey, "{}", "Authorization", "")
+			if got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") != noKey {
+				t.Errorf("%s with a key in the query: %d %v", op.id, got.status, got.header)
+			}
+		}
+	}
 	if got := a.send(t, "GET", "/v1/nothing", "", "Authorization", ""); got.status != http.StatusUnauthorized {
 		t.Errorf("an unknown path without a key: %d", got.status)
 	}
@@ -63,27 +53,35 @@ func TestEveryOperationWantsAKey(t *testing.T) {
 	}
 }
 
-func TestAnotherBrandIsLikeAMissingID(t *testing.T) {
+// TestWhatABrandMayNotSeeIsLikeAMissingID tries every operation, and methods
+// that there are not, on what belongs to another brand or to admins.
+func TestWhatABrandMayNotSeeIsLikeAMissingID(t *testing.T) {
 	a := start(t)
-	missing := a.send(t, "GET", "/v1/brands/acme/events/missing", "", "Authorization", "Bearer brand-acme")
+	asked := func(method, path string) answer {
+		got := a.send(t, method, path, "no JSON", "Authorization", "Bearer brand-acme")
+		got.header.Del("Date")
+		return got
+	}
+	missing := asked("GET", "/v1/brands/acme/events/missing")
 	if missing.status != http.StatusNotFound {
 		t.Fatalf("%d %s", missing.status, missing.body)
 	}
-	missing.header.Del("Date")
 	calls := a.service.calls
-	a.operations(t, "other", func(method, path string) {
-		for _, query := range []string{"", "?limit=x&unknown=1"} {
-			got := a.send(t, method, path+query, "no JSON", "Authorization", "Bearer brand-acme")
-			got.header.Del("Date")
-			if diff := cmp.Diff(missing, got, cmp.AllowUnexported(answer{})); diff != "" {
-				t.Errorf("%s %s: %s", method, path, diff)
+	for _, op := range a.operations(t) {
+		if op.id == "listEventTypes" {
+			continue // is for everybody
+		}
+		for _, method := range []string{op.method, "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+			for _, query := range []string{"", "?limit=x&unknown=1"} {
+				if diff := cmp.Diff(missing, asked(method, op.pathFor("other")+query), cmp.AllowUnexported(answer{})); diff != "" {
+					t.Errorf("%s %s: %s", method, op.id, diff)
+				}
 			}
 		}
-	})
-	for _, path := range []string{"/v1/brands/acme/endpoints/a%2Fb", "/v1/brands/a.c/events/x", "/v1/brands/acme/events/a.b", "/v1/brands/acme/nothing", "/nothing"} {
-		got := a.send(t, "GET", path, "", "Authorization", "Bearer brand-acme")
-		if got.status != http.StatusNotFound || got.body != missing.body {
-			t.Errorf("%s: %d %s", path, got.status, got.body)
+	}
+	for _, path := range []string{"/v1/brands/acme/endpoints/a%2Fb", "/v1/brands/a.c/events/x", "/v1/brands/acme/events/a.b", "/v1/brands/acme/nothing", "/v1/brands/%61cme%2F/endpoints", "/nothing"} {
+		if diff := cmp.Diff(missing, asked("GET", path), cmp.AllowUnexported(answer{})); diff != "" {
+			t.Errorf("%s: %s", path, diff)
 		}
 	}
 	if a.service.calls != calls {
@@ -104,58 +102,49 @@ func TestABrandSeesItself(t *testing.T) {
 
 func TestOtherMethodsAreNamed(t *testing.T) {
 	a := start(t)
-	got := a.send(t, "PUT", endpointPath, "{}")
-	checkProblem(t, got, http.StatusMethodNotAllowed, "", "")
-	if allow := got.header.Get("Allow"); allow != "GET, POST" {
-		t.Errorf("Allow is %q", allow)
-	}
-}
-
-func TestBearerKey(t *testing.T) {
-	for _, c := range []struct {
-		name, key string
-		headers   []string
-		want      bool
-	}{
-		{"right", adminKey, []string{"Bearer " + adminKey}, true},
-		{"scheme in another case", adminKey, []string{"bEARER " + adminKey}, true},
-		{"twice", adminKey, []string{"Bearer " + adminKey, "Bearer " + adminKey}, false},
-		{"wrong one beside", adminKey, []string{"Bearer " + adminKey, "Bearer x"}, false},
-		{"beginning", adminKey, []string{"Bearer " + adminKey[:10]}, false},
-		{"longer", adminKey, []string{"Bearer " + adminKey + "x"}, false},
-		{"space after", adminKey, []string{"Bearer " + adminKey + " "}, false},
-		{"none", adminKey, nil, false},
-		{"no key set", "", []string{"Bearer "}, false},
-		{"no key set, no scheme", "", []string{""}, false},
+	for _, c := range []struct{ key, path, allow string }{
+		{adminKey, endpointPath, "GET, POST"},
+		{"brand-acme", endpointPath, "GET, POST"},
+		{"brand-acme", "/v1/brands/%61cme/endpoints", "GET, POST"},
+		{adminKey, "/v1/keys", "GET, POST"},
+		{adminKey, "/v1/keys/key_1", "DELETE"},
+		{"brand-acme", "/v1/event-types", "GET"},
+		{"brand-acme", "/docs", "GET"},
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header["Authorization"] = c.headers
-		if who, ok := httpapi.BearerKey(c.key)(r); ok != c.want || who.Brand != "" {
-			t.Errorf("%s: %+v %v, want %v", c.name, who, ok, c.want)
+		got := a.send(t, "PUT", c.path, "{}", "Authorization", "Bearer "+c.key)
+		checkProblem(t, got, http.StatusMethodNotAllowed, "", "")
+		if allow := got.header.Get("Allow"); allow != c.allow {
+			t.Errorf("%s: Allow is %q", c.path, allow)
 		}
 	}
 }
 
-func TestOpenAPIDocument(t *testing.T) {
-	a := start(t)
-	d := a.document(t)
-	if !strings.HasPrefix(d.OpenAPI, "3.1") {
-		t.Errorf("version %q", d.OpenAPI)
-	}
-	if _, ok := d.Components.Schemas["ErrorModel"]; ok {
-		t.Error("the schema of another kind of error is documented")
-	}
-	for path, item := range d.Paths {
-		for method, op := range item {
-			if _, ok := op["requestBody"]; ok != (method == "post") {
-				t.Errorf("%s %s: body documented is %v", method, path, ok)
+func TestErrorsOfIdentify(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		wait   string
+		is     error
+	}{
+		{webhook.ErrUnauthorized, 401, "", webhook.ErrUnauthorized},
+		{http.ErrNoCookie, 401, "", webhook.ErrUnauthorized},
+		{webhook.ErrBusy, 429, "1", webhook.ErrBusy},
+		{webhook.ErrUnavailable, 503, "1", webhook.ErrUnavailable},
+	} {
+		a := start(t, func(config *httpapi.Config) {
+			config.Identify = func(*http.Request) (webhook.Identity, error) { return webhook.Identity{}, c.err }
+		})
+		for _, path := range []string{keysPath, endpointPath, "/v1/nothing"} {
+			got := a.send(t, "GET", path, "")
+			checkProblem(t, got, c.status, "", "")
+			if got.header.Get("Retry-After") != c.wait || (got.header.Get("WWW-Authenticate") != "") != (c.status == 401) {
+				t.Errorf("%v: %v", c.err, got.header)
 			}
 		}
-	}
-	text, _ := json.Marshal(d)
-	for name := range d.Components.Schemas {
-		if !bytes.Contains(text, []byte(`"#/components/schemas/`+name+`"`)) {
-			t.Errorf("schema %s is not used", name)
+		_, err := a.Keys(t.Context(), httpapi.Page{})
+		wantIs(t, err, c.is)
+		if strings.Contains(a.log.String()+err.Error(), adminKey) {
+			t.Errorf("the key is told: %s %v", a.log, err)
 		}
 	}
 }

@@ -2,10 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -17,6 +14,7 @@ const (
 	publishPath  = "/v1/brands/acme/events"
 	batchPath    = "/v1/brands/acme/events/batch"
 	endpointPath = "/v1/brands/acme/endpoints"
+	checkPath    = "/v1/brands/acme/endpoints/check"
 )
 
 func nested(depth int) string {
@@ -75,6 +73,15 @@ var badBodies = []struct {
 	{"unknown setting", endpointPath, endpoint(`,"filter":"x"`), 422, "body.filter", "is not a field"},
 	{"setting of the service", endpointPath, `{"url":"http://example.com/"}`, 422, "body.url", "https"},
 	{"event types", endpointPath, endpoint(`,"eventTypes":"message.*"`), 422, "body.eventTypes", "array of strings"},
+	{"no url", endpointPath, `{"purpose":"status"}`, 422, "body.url", "is required"},
+	{"bad url", endpointPath, `{"url":"not a url","purpose":"status"}`, 422, "body.url", "is not a valid URL"},
+	{"port that is not allowed", endpointPath, `{"url":"https://example.com:22/","purpose":"status"}`, 422, "body.url", "port must be one of 80, 443, 8443"},
+	{"nothing wanted", endpointPath, `{"url":"https://example.com/"}`, 422, "body.eventTypes", "is required unless"},
+	{"purpose and event types", endpointPath, endpoint(`,"eventTypes":["message.*"]`), 422, "body.eventTypes", "set one of the two to null"},
+	{"pattern that matches no type", endpointPath, `{"url":"https://example.com/","eventTypes":["mesage.*"]}`, 422, "body.eventTypes", `the nearest is "message.*"`},
+	{"bad header", endpointPath, endpoint(`,"headers":{"X Team":"a"}`), 422, "body.headers.X Team", "name must be"},
+	{"bad header value", endpointPath, endpoint(`,"headers":{"X-Team":"a\nb"}`), 422, "body.headers.X-Team", "control characters"},
+	{"reserved header", endpointPath, endpoint(`,"headers":{"Webhook-Id":"a"}`), 422, "body.headers.Webhook-Id", "is reserved"},
 	{"metadata", endpointPath, endpoint(`,"metadata":[]`), 422, "body.metadata", "must be an object"},
 	{"metadata of numbers", endpointPath, endpoint(`,"metadata":{"team":7}`), 422, "body.metadata.team", "must be a string"},
 	{"metadata of nulls", endpointPath, endpoint(`,"metadata":{"brand":null}`), 422, "body.metadata.brand", "must be a string"},
@@ -90,14 +97,23 @@ var badBodies = []struct {
 	{"disabled", endpointPath, endpoint(`,"disabled":"yes"`), 422, "body.disabled", "true or false"},
 	{"description not UTF-8", endpointPath, endpoint(",\"description\":\"\xff\""), 422, "body.description", "must be valid UTF-8"},
 
+	{"nothing to check", checkPath, `{}`, 422, "body.url", "is required"},
+	{"null to check", checkPath, `{"url":null}`, 422, "body.url", "is required"},
+	{"no body to check", checkPath, ``, 400, "body", "a body is required"},
+	{"type of what is to check", checkPath, `{"url":["https://example.com/"]}`, 422, "body.url", "must be a string"},
+	{"unknown field beside the url", checkPath, `{"url":"https://example.com/","method":"GET"}`, 422, "body.method", "is not a field"},
+	{"type of the type of a test", endpointPath + "/ep-1/test", `{"type":1}`, 422, "body.type", "must be a string"},
+	{"unknown field of a test", endpointPath + "/ep-1/test", `{"payload":{}}`, 422, "body.payload", "is not a field"},
+	{"malformed test", endpointPath + "/ep-1/test", `{`, 400, "body", "malformed JSON"},
+
 	{"brand", "/v1/brands/a.b/events", event(""), 422, "path.brand", "match pattern"},
 	{"brand too long", "/v1/brands/" + strings.Repeat("a", 65) + "/events", event(""), 422, "path.brand", "match pattern"},
 }
 
 func TestBadBodies(t *testing.T) {
+	a := start(t)
 	for _, c := range badBodies {
 		t.Run(c.name, func(t *testing.T) {
-			a := start(t)
 			checkProblem(t, a.send(t, "POST", c.path, c.body), c.status, c.location, c.rule)
 			if len(a.service.events)+len(a.service.endpoints) != 0 {
 				t.Error("something was stored")
@@ -123,28 +139,6 @@ func checkProblem(t *testing.T, got answer, status int, location, rule string) {
 	}
 	if len(p.Errors) == 0 || p.Errors[0].Location != location || !strings.Contains(p.Errors[0].Message, rule) {
 		t.Errorf("errors %+v, want %q at %s", p.Errors, rule, location)
-	}
-}
-
-func TestBadQueries(t *testing.T) {
-	a := start(t)
-	for query, location := range map[string]string{
-		"/endpoints?limit=0":                    "query.limit",
-		"/endpoints?limit=201":                  "query.limit",
-		"/endpoints?limit=ten":                  "query.limit",
-		"/endpoints?cursor=*":                   "query.cursor",
-		"/endpoints?page=2":                     "query.page",
-		"/attempts":                             "query.eventId",
-		"/attempts?eventId=":                    "query.eventId",
-		"/attempts?eventId=a.b":                 "query.eventId",
-		"/attempts?eventId=a&endpointId=b.c":    "query.endpointId",
-		"/attempts?eventId=a&outcome=delivered": "query.outcome",
-	} {
-		got := a.send(t, "GET", "/v1/brands/acme"+query, "")
-		t.Run(query, func(t *testing.T) { checkProblem(t, got, 422, location, "") })
-	}
-	if got := a.send(t, "GET", "/v1/brands/acme/endpoints?"+strings.Repeat("x&", 10)+"secret-value=v1", ""); strings.Contains(got.body, "v1") {
-		t.Errorf("a value is repeated: %s", got.body)
 	}
 }
 
@@ -212,59 +206,6 @@ func TestBadHeaders(t *testing.T) {
 			checkProblem(t, got, c.status, "", "")
 		})
 	}
-}
-
-// trap fails the test when a body is read.
-type trap struct{ t *testing.T }
-
-func (b trap) Read([]byte) (int, error) {
-	b.t.Error("the body was read")
-	return 0, io.EOF
-}
-
-// failing is a body that ends with an error.
-type failing struct{ err error }
-
-func (b failing) Read([]byte) (int, error) { return 0, b.err }
-
-func TestBodySizes(t *testing.T) {
-	handler, err := httpapi.New(httpapi.Config{
-		Service: newFake(), Identify: identify, PayloadBytes: 100, RequestBytes: 1000,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fits := `{"type":"message.read","payload":{}}`
-	fits += strings.Repeat(" ", 1000-len(fits))
-	for _, c := range []struct {
-		name   string
-		body   io.Reader
-		length int64
-		status int
-	}{
-		{"just fits", strings.NewReader(fits), 1000, 202},
-		{"just fits, length unknown", strings.NewReader(fits), -1, 202},
-		{"too long by its length", trap{t}, 1001, 413},
-		{"too long, length unknown", strings.NewReader(fits + " "), -1, 413},
-		{"ends early", failing{io.ErrUnexpectedEOF}, 10, 400},
-		{"too slow", failing{os.ErrDeadlineExceeded}, 10, 408},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := publishing(nil)
-			r.Body, r.ContentLength = io.NopCloser(c.body), c.length
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, r)
-			if w.Code != c.status {
-				t.Errorf("status %d %s, want %d", w.Code, w.Body, c.status)
-			}
-		})
-	}
-}
-
-func TestSettingsAreBoundedMoreTightly(t *testing.T) {
-	a := start(t)
-	got := a.send(t, "POST", endpointPath, `{"description":"`+strings.Repeat("x", 256<<10)+`"}`)
-	checkProblem(t, got, 413, "", "")
 }
 
 func TestLongNamesAreNotRepeated(t *testing.T) {

@@ -26,7 +26,7 @@ func (a accepting) PublishBatch(ctx context.Context, events []webhook.Event) ([]
 }
 
 func benchmarkPost(b *testing.B, path, body string) {
-	handler, err := httpapi.New(httpapi.Config{Service: accepting{newFake()}, Identify: httpapi.BearerKey(adminKey)})
+	handler, err := httpapi.New(httpapi.Config{Service: accepting{newFake()}, Identify: identify})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -19,25 +21,34 @@ const preallocated = 64 << 10
 // envelopeDepth is how deep a payload lies in a batch.
 const envelopeDepth = 3
 
-// readJSON returns the body, at most limit bytes of valid JSON. Errors are
-// [Problem]s. The body belongs to the caller.
+// readJSON returns the body, at most limit bytes of valid JSON, and {} for an
+// empty one where the route lets it stand for that. Errors are [Problem]s. The
+// body belongs to the caller.
 func (q *rawRequest) readJSON(limit int) ([]byte, error) {
-	if err := checkHeader(q.r.Header); err != nil {
+	if !q.body.Required && q.r.ContentLength == 0 {
+		return []byte("{}"), nil // whatever its Content-Type
+	}
+	if err := q.checkHeader(); err != nil {
 		return nil, err
 	}
 	body, err := q.read(limit)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case !q.body.Required && len(bytes.TrimSpace(body)) == 0:
+		return []byte("{}"), nil
 	}
 	return body, checkJSON(body)
 }
 
-func checkHeader(h http.Header) error {
+func (q *rawRequest) checkHeader() error {
+	h := q.r.Header
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset := params["charset"]
 	switch {
-	case err != nil || kind != jsonType:
-		return problem(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
+	case err != nil || q.body.Content[kind] == nil:
+		kinds := slices.Sorted(maps.Keys(q.body.Content))
+		return problem(http.StatusUnsupportedMediaType, "the Content-Type must be "+strings.Join(kinds, " or "))
 	case charset != "" && !strings.EqualFold(charset, "utf-8"):
 		return problem(http.StatusUnsupportedMediaType, "the charset must be utf-8")
 	case len(h.Values("Content-Encoding")) > 0:
@@ -87,7 +98,7 @@ func checkJSON(body []byte) error {
 	return malformed("malformed JSON" + place(body))
 }
 
-func malformed(detail string) error {
+func malformed(detail string) *Problem {
 	p := problem(http.StatusBadRequest, detail)
 	p.Errors = []ProblemError{{Location: "body", Message: detail}}
 	return p

@@ -61,7 +61,7 @@ func TestClientMakesProblemsOfStrangeAnswers(t *testing.T) {
 		{http.StatusBadGateway, `{"status":404,"title":"Not Found"}`, webhook.ErrUnavailable},
 		{http.StatusBadGateway, "<html>", webhook.ErrUnavailable},
 		{http.StatusServiceUnavailable, "", webhook.ErrUnavailable},
-		{http.StatusTooManyRequests, "slow down", webhook.ErrUnavailable},
+		{http.StatusTooManyRequests, "slow down", webhook.ErrBusy},
 		{http.StatusNotFound, "404 page not found", webhook.ErrNotFound},
 		{http.StatusRequestEntityTooLarge, "{", webhook.ErrInvalid},
 		{http.StatusConflict, `{"status":1}`, webhook.ErrConflict},

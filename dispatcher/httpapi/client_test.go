@@ -138,6 +138,7 @@ func TestCreateEndpoint(t *testing.T) {
 	if diff := cmp.Diff(want, again); diff != "" || created || err != nil {
 		t.Errorf("again: created=%v, error %v, %s", created, err, diff)
 	}
+	want.Health = &httpapi.EndpointHealth{Limit: 4}
 	if diff := cmp.Diff(want, must[httpapi.Endpoint](t)(a.Endpoint(t.Context(), "acme", "ep-1"))); diff != "" {
 		t.Error(diff)
 	}
@@ -183,6 +184,9 @@ func TestEndpointsComeInPages(t *testing.T) {
 		for _, e := range list.Items {
 			seen = append(seen, e.ID)
 		}
+		if refs, ok := a.service.lastAsked().([]webhook.EndpointRef); !ok || len(refs) != len(list.Items) {
+			t.Errorf("health of %v was asked for, for %d endpoints", refs, len(list.Items))
+		}
 		if more = list.NextCursor != nil; more {
 			p.Cursor = *list.NextCursor
 		}
@@ -196,33 +200,23 @@ func TestEndpointsComeInPages(t *testing.T) {
 	}
 }
 
-func TestAttemptsComeNewestFirst(t *testing.T) {
+func TestEndpointsComeWithTheirHealth(t *testing.T) {
 	a := start(t)
-	ref := webhook.EventRef{Brand: "acme", ID: "evt-1"}
-	a.service.events[ref] = webhook.Event{ID: "evt-1", Brand: "acme"}
-	for i, endpoint := range []string{"ep-1", "ep-2", "ep-1", "ep-1", "ep-2"} {
-		a.service.attempts[ref] = append(a.service.attempts[ref], webhook.Attempt{
-			ID: "att-" + string(rune('a'+i)), Number: i + 1, StartedAt: epoch.Add(time.Duration(i) * time.Second),
-			Ref: webhook.DeliveryRef{Brand: "acme", EventID: "evt-1", EndpointID: endpoint},
-		})
+	for _, id := range []string{"a", "b"} {
+		a.create(t, "acme", httpapi.EndpointRequest{ID: id, URL: "https://example.com/", Purpose: "status"})
 	}
-	var seen []int
-	q := httpapi.AttemptQuery{EventID: "evt-1", Page: httpapi.Page{Limit: 3}}
-	for more := true; more; {
-		list := must[httpapi.List[httpapi.Attempt]](t)(a.Attempts(t.Context(), "acme", q))
-		for _, attempt := range list.Items {
-			seen = append(seen, attempt.Number)
-		}
-		if more = list.NextCursor != nil; more {
-			q.Cursor = *list.NextCursor
-		}
+	a.service.health[webhook.EndpointRef{Brand: "acme", ID: "b"}] = webhook.Health{
+		Limit: 16, InFlight: 3, Waiting: 120, Retrying: 2, OldestWaitingAt: epoch,
 	}
-	if want := []int{5, 4, 3, 2, 1}; !slices.Equal(seen, want) {
-		t.Errorf("attempts %v, want %v", seen, want)
+	want := &httpapi.EndpointHealth{
+		Limit: 16, InFlight: 3, Waiting: 120, Retrying: 2, OldestWaitingAt: httpapi.Time{Time: epoch.Truncate(time.Millisecond)},
 	}
-	one := must[httpapi.List[httpapi.Attempt]](t)(a.Attempts(t.Context(), "acme", httpapi.AttemptQuery{EventID: "evt-1", EndpointID: "ep-2"}))
-	if len(one.Items) != 2 || one.Items[0].Number != 5 {
-		t.Errorf("of one endpoint: %+v", one.Items)
+	list := must[httpapi.List[httpapi.Endpoint]](t)(a.Endpoints(t.Context(), "acme", httpapi.Page{}))
+	if diff := cmp.Diff(want, list.Items[1].Health); diff != "" || list.Items[0].Health.Waiting != 0 {
+		t.Errorf("listed: %+v, %s", list.Items[0].Health, diff)
+	}
+	if diff := cmp.Diff(want, must[httpapi.Endpoint](t)(a.Endpoint(t.Context(), "acme", "b")).Health); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -232,6 +226,10 @@ func TestMissingIsNotFound(t *testing.T) {
 	wantIs(t, err, webhook.ErrNotFound)
 	_, err = a.Endpoint(t.Context(), "acme", "ep-0")
 	wantIs(t, err, webhook.ErrNotFound)
-	_, err = a.Attempts(t.Context(), "acme", httpapi.AttemptQuery{EventID: "evt-0"})
+	_, err = a.Explain(t.Context(), "acme", "evt-0")
+	wantIs(t, err, webhook.ErrNotFound)
+	_, err = a.RotateSecret(t.Context(), "acme", "ep-0", httpapi.RotateRequest{})
+	wantIs(t, err, webhook.ErrNotFound)
+	_, err = a.EnableEndpoint(t.Context(), "acme", "ep-0")
 	wantIs(t, err, webhook.ErrNotFound)
 }

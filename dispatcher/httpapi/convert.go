@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/signer"
@@ -31,13 +32,35 @@ func endpointOf(e webhook.Endpoint) Endpoint {
 	}
 	if len(e.Secrets) > 0 {
 		current := e.Secrets[0]
-		out.SecretHint = current.HMAC.Hint() + current.Ed25519.Hint() // one is set, the other empty
+		out.SecretHint = hint(current)
 		out.PublicKey = current.Ed25519.Public().String()
+		out.OldSecrets = oldSecretsOf(e.Secrets[1:], time.Now())
 	}
 	return out
 }
 
-// revealed adds the secret of an endpoint that was just created. A receiver of
+// hint relies on one key being set and the hint of the other being empty.
+func hint(s webhook.EndpointSecret) string { return s.HMAC.Hint() + s.Ed25519.Hint() }
+
+// oldSecretsOf leaves out those that have ended and are still kept.
+func oldSecretsOf(secrets []webhook.EndpointSecret, now time.Time) []OldSecret {
+	var out []OldSecret
+	for _, s := range secrets {
+		if now.Before(s.EndsAt) {
+			out = append(out, OldSecret{SecretHint: hint(s), EndsAt: Time{s.EndsAt}})
+		}
+	}
+	return out
+}
+
+func healthOf(h webhook.Health) *EndpointHealth {
+	return &EndpointHealth{
+		Limit: h.Limit, InFlight: h.InFlight, Waiting: h.Waiting, Retrying: h.Retrying,
+		OldestWaitingAt: Time{h.OldestWaitingAt},
+	}
+}
+
+// revealed adds the secret of an endpoint that was just created or given a new one. A receiver of
 // ed25519 signatures needs the public key only, so no private key is ever shown.
 func revealed(e webhook.Endpoint) Endpoint {
 	out := endpointOf(e)
@@ -66,6 +89,50 @@ func deliveryOf(d webhook.Delivery) Delivery {
 		State: string(d.State), WaitingFor: d.WaitingFor, Position: d.Position, Attempts: d.Attempts,
 		NextAttemptAt: Time{d.NextAttemptAt}, DeathReason: string(d.DeathReason), UpdatedAt: Time{d.UpdatedAt},
 	}
+}
+
+func explanationOf(x webhook.Explanation) Explanation {
+	out := Explanation{
+		EventID: x.Event.ID, Type: x.Event.Type, PublishedAt: Time{x.Event.PublishedAt}, ExpiresAt: Time{x.Event.ExpiresAt},
+		Items: make([]Explained, len(x.Endpoints)),
+	}
+	for i, e := range x.Endpoints {
+		out.Items[i] = Explained{
+			EndpointID: e.EndpointID, Matched: e.Matched, Explanation: e.Text, LastAttempt: keptAttemptOf(e.LastAttempt),
+		}
+		if e.Delivery != nil {
+			delivery := deliveryOf(*e.Delivery)
+			out.Items[i].Delivery = &delivery
+		}
+	}
+	return out
+}
+
+func deadLetterOf(d webhook.DeadLetter) DeadLetter {
+	return DeadLetter{Delivery: deliveryOf(d.Delivery), Type: d.Type, LastAttempt: keptAttemptOf(d.LastAttempt)}
+}
+
+// keptAttemptOf answers nil for none.
+func keptAttemptOf(a *webhook.Attempt) *Attempt {
+	if a == nil {
+		return nil
+	}
+	out := attemptOf(*a)
+	return &out
+}
+
+func checkOf(c webhook.Check) Check {
+	out := Check{
+		URL: c.URL, Reachable: c.Reachable, CertificateEndsAt: Time{c.CertificateEndsAt},
+		Phases: make([]CheckPhase, len(c.Phases)),
+	}
+	if c.Status != 0 {
+		out.Status = &c.Status
+	}
+	for i, p := range c.Phases {
+		out.Phases[i] = CheckPhase{Name: p.Name, Result: string(p.Result), DurationMs: p.Duration.Milliseconds(), Detail: p.Detail}
+	}
+	return out
 }
 
 func attemptOf(a webhook.Attempt) Attempt {

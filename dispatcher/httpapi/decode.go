@@ -16,6 +16,8 @@ const (
 	ruleString  = "must be a string"
 	ruleStrings = "must be an array of strings"
 	ruleWhole   = "must be a whole number"
+	ruleBool    = "must be true or false"
+	ruleTime    = "must be a time as in RFC 3339, such as 2025-01-31T12:00:00Z"
 	ruleUnknown = "is not a field of this request"
 )
 
@@ -111,7 +113,7 @@ func (b *endpointBody) set(name string, value []byte) error {
 	case "signature":
 		return decodeString(name, value, &b.Signature)
 	case "disabled":
-		return decode(name, value, &b.disabled, "must be true or false")
+		return decode(name, value, &b.disabled, ruleBool)
 	case "rateLimit":
 		return notYet(name, value)
 	}
@@ -130,16 +132,24 @@ func (b *endpointBody) finish() (webhook.Endpoint, error) {
 	if b.disabled {
 		b.DisabledReason = webhook.DisabledManually
 	}
-	if b.MaxInFlight < 0 {
-		return webhook.Endpoint{}, webhook.Invalid("maxInFlight", "must be 0 (the default) or more")
-	}
-	const lowest, highest = int64(webhook.MinTimeout / time.Millisecond), int64(webhook.MaxTimeout / time.Millisecond)
-	if b.timeoutMs != 0 && (b.timeoutMs < lowest || b.timeoutMs > highest) {
-		return webhook.Endpoint{}, webhook.Invalid("timeoutMs", "must be between %d and %d", lowest, highest)
+	if err := checkBounds(b.MaxInFlight, b.timeoutMs); err != nil {
+		return webhook.Endpoint{}, err
 	}
 	b.Timeout = time.Duration(b.timeoutMs) * time.Millisecond
 	err := b.setSecret()
 	return b.Endpoint, err
+}
+
+// checkBounds checks what the service could not name: a timeout, as a duration, may overflow.
+func checkBounds(maxInFlight int, timeoutMs int64) error {
+	const lowest, highest = int64(webhook.MinTimeout / time.Millisecond), int64(webhook.MaxTimeout / time.Millisecond)
+	switch {
+	case maxInFlight < 0:
+		return webhook.Invalid("maxInFlight", "must be 0 (the default) or more")
+	case timeoutMs != 0 && (timeoutMs < lowest || timeoutMs > highest):
+		return webhook.Invalid("timeoutMs", "must be between %d and %d, or 0 (the default)", lowest, highest)
+	}
+	return nil
 }
 
 // setSecret checks the signature scheme even without a secret, which the service makes then.
@@ -206,7 +216,7 @@ func decode[T any](name string, value []byte, field *T, rule string) error {
 }
 
 func decodeTime(name string, value []byte, field *time.Time) error {
-	err := decode(name, value, field, "must be a time as in RFC 3339, such as 2025-01-31T12:00:00Z")
+	err := decode(name, value, field, ruleTime)
 	*field = field.UTC()
 	return err
 }

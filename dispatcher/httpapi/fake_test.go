@@ -4,47 +4,73 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
-	"go.smobi.com/outhook/signer"
 )
 
 var epoch = time.Date(2025, 1, 31, 12, 0, 0, 123_456_789, time.UTC)
 
 const fakePayloadLimit = 256 << 10
 
-// fakeService keeps everything in memory, by the rules of Service.
+// fakeService keeps everything in memory, by the rules of Service. What tests
+// stage they put into its fields.
 type fakeService struct {
-	mu        sync.Mutex
-	err       error // answers every call
-	calls     int
-	events    map[webhook.EventRef]webhook.Event
-	endpoints map[webhook.EndpointRef]fakeEndpoint
-	attempts  map[webhook.EventRef][]webhook.Attempt
-	states    map[webhook.EventRef][]webhook.Delivery
+	mu          sync.Mutex
+	err         error // answers every call
+	calls       int
+	events      map[webhook.EventRef]webhook.Event
+	states      map[webhook.EventRef][]webhook.Delivery
+	attempts    map[webhook.EventRef][]webhook.Attempt
+	explained   map[webhook.EventRef][]webhook.Explained
+	deadLetters []webhook.DeadLetter
+	keys        []webhook.APIKey // oldest first
+	endpoints   map[webhook.EndpointRef]fakeEndpoint
+	deleted     map[webhook.EndpointRef]bool
+	health      map[webhook.EndpointRef]webhook.Health
+	tested      webhook.Attempt
+	checked     webhook.Check
+	asked       []any // queries, rotations and refs, as they came
 }
-
-type fakeEndpoint struct{ asked, stored webhook.Endpoint }
 
 func newFake() *fakeService {
 	return &fakeService{
 		events:    map[webhook.EventRef]webhook.Event{},
-		endpoints: map[webhook.EndpointRef]fakeEndpoint{},
-		attempts:  map[webhook.EventRef][]webhook.Attempt{},
 		states:    map[webhook.EventRef][]webhook.Delivery{},
+		attempts:  map[webhook.EventRef][]webhook.Attempt{},
+		explained: map[webhook.EventRef][]webhook.Explained{},
+		endpoints: map[webhook.EndpointRef]fakeEndpoint{},
+		deleted:   map[webhook.EndpointRef]bool{},
+		health:    map[webhook.EndpointRef]webhook.Health{},
 	}
 }
 
-// enter counts a call and answers the staged error. The caller unlocks.
-func (f *fakeService) enter() error {
+// enter counts a call, keeps what was asked, and answers the staged error. The caller unlocks.
+func (f *fakeService) enter(asked ...any) error {
 	f.mu.Lock()
 	f.calls++
+	f.asked = append(f.asked, asked...)
 	return f.err
+}
+
+// lastAsked returns what the last call that keeps it asked for.
+func (f *fakeService) lastAsked() any {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.asked) == 0 {
+		return nil
+	}
+	return f.asked[len(f.asked)-1]
+}
+
+func (f *fakeService) EventTypes() []webhook.EventType {
+	return []webhook.EventType{
+		{Name: "message.delivered", Group: "status", Description: "Arrived", Schema: []byte(`{"type":"object"}`), Example: []byte(`{"to":"15552223333"}`)},
+		{Name: "message.failed", Group: "status", Description: "Did not arrive", Schema: []byte(`{"type":"object"}`), Example: []byte(`{"to":"15552223333"}`)},
+		{Name: "message.read", Group: "status", Description: "Was read", Schema: []byte(`{"type":"object"}`), Example: []byte(`{"to":"15552223333"}`)},
+	}
 }
 
 func (f *fakeService) Publish(_ context.Context, e webhook.Event) (webhook.Receipt, error) {
@@ -60,7 +86,7 @@ func (f *fakeService) publish(e webhook.Event) (webhook.Receipt, error) {
 	if err := e.Validate(fakePayloadLimit); err != nil {
 		return webhook.Receipt{}, err
 	}
-	if !strings.HasPrefix(e.Type, "message.") {
+	if !slices.ContainsFunc(f.EventTypes(), func(t webhook.EventType) bool { return t.Name == e.Type }) {
 		return webhook.Receipt{}, webhook.Invalid("type", "is not in the catalogue")
 	}
 	if e.ID == "" {
@@ -100,71 +126,6 @@ func (f *fakeService) PublishBatch(_ context.Context, events []webhook.Event) ([
 	return results, nil
 }
 
-func (f *fakeService) CreateEndpoint(_ context.Context, e webhook.Endpoint) (webhook.Endpoint, bool, error) {
-	err := f.enter()
-	defer f.mu.Unlock()
-	if err != nil {
-		return webhook.Endpoint{}, false, err
-	}
-	if !strings.HasPrefix(e.URL, "https://") {
-		return webhook.Endpoint{}, false, webhook.Invalid("url", "must be an https URL")
-	}
-	if e.ID == "" {
-		e.ID = fmt.Sprintf("ep_%032d", len(f.endpoints)+1)
-	}
-	if known, ok := f.endpoints[e.Ref()]; ok {
-		if !sameRequest(known.asked, e) {
-			return webhook.Endpoint{}, false, webhook.ErrConflict
-		}
-		return known.stored, false, nil
-	}
-	stored := withSecret(e)
-	stored.CreatedAt, stored.UpdatedAt = epoch, epoch
-	f.endpoints[e.Ref()] = fakeEndpoint{asked: e, stored: stored}
-	return stored, true, nil
-}
-
-func sameRequest(a, b webhook.Endpoint) bool {
-	same := slices.EqualFunc(a.Secrets, b.Secrets, func(x, y webhook.EndpointSecret) bool {
-		return x.HMAC.Equal(y.HMAC) && x.Ed25519.Equal(y.Ed25519)
-	})
-	a.Secrets, b.Secrets = nil, nil
-	return same && reflect.DeepEqual(a, b)
-}
-
-func withSecret(e webhook.Endpoint) webhook.Endpoint {
-	switch {
-	case len(e.Secrets) > 0:
-	case e.Signature == webhook.SignatureEd25519:
-		e.Secrets = []webhook.EndpointSecret{{Ed25519: signer.NewPrivateKey()}}
-	default:
-		e.Secrets = []webhook.EndpointSecret{{HMAC: signer.NewSecret()}}
-	}
-	return e
-}
-
-func (f *fakeService) Endpoints(_ context.Context, brand string) ([]webhook.Endpoint, error) {
-	err := f.enter()
-	defer f.mu.Unlock()
-	var found []webhook.Endpoint
-	for ref, e := range f.endpoints {
-		if ref.Brand == brand {
-			found = append(found, e.stored)
-		}
-	}
-	return found, err
-}
-
-func (f *fakeService) Endpoint(_ context.Context, ref webhook.EndpointRef) (webhook.Endpoint, error) {
-	err := f.enter()
-	defer f.mu.Unlock()
-	e, ok := f.endpoints[ref]
-	if err == nil && !ok {
-		err = fmt.Errorf("get endpoint %s: %w", ref, webhook.ErrNotFound)
-	}
-	return e.stored, err
-}
-
 func (f *fakeService) Event(_ context.Context, ref webhook.EventRef) (webhook.EventStatus, error) {
 	err := f.enter()
 	defer f.mu.Unlock()
@@ -173,21 +134,6 @@ func (f *fakeService) Event(_ context.Context, ref webhook.EventRef) (webhook.Ev
 		err = fmt.Errorf("get event %s: %w", ref, webhook.ErrNotFound)
 	}
 	return webhook.EventStatus{Event: e, Deliveries: f.states[ref]}, err
-}
-
-func (f *fakeService) Attempts(_ context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Attempt, error) {
-	err := f.enter()
-	defer f.mu.Unlock()
-	if _, ok := f.events[ref]; err == nil && !ok {
-		err = webhook.ErrNotFound
-	}
-	var found []webhook.Attempt
-	for _, a := range f.attempts[ref] {
-		if endpointID == "" || a.Ref.EndpointID == endpointID {
-			found = append(found, a)
-		}
-	}
-	return found, err
 }
 
 // event returns what was stored.

@@ -22,9 +22,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestWireShapes(t *testing.T) {
 	a := start(t)
 	stageHistory(a.service)
-	secret, key := signer.NewSecret(), signer.NewPrivateKey()
+	stageExplanation(a.service)
+	stageTest(a.service)
+	stageCheck(a.service)
+	secret, next, key := signer.NewSecret(), signer.NewSecret(), signer.NewPrivateKey()
 	placeholders := strings.NewReplacer(
 		secret.Reveal(), "(the secret)", `"secretHint":"`+secret.Hint(), `"secretHint":"(its hint)`,
+		next.Reveal(), "(the next secret)", `"secretHint":"`+next.Hint(), `"secretHint":"(the next hint)`,
 		key.Public().String(), "(the public key)", `"secretHint":"`+key.Hint(), `"secretHint":"(its hint)`,
 	)
 	fullEndpoint := strings.Replace(fullEndpoint, "SECRET", secret.Reveal(), 1)
@@ -35,20 +39,31 @@ func TestWireShapes(t *testing.T) {
 		{"endpoint_ed25519", "POST", "/endpoints", `{"id":"ep-2","url":"https://example.com/in","purpose":"inbound","signature":"ed25519","secret":"` + key.Reveal() + `","disabled":true}`, 201},
 		{"endpoint_created", "POST", "/endpoints", fullEndpoint, 201},
 		{"endpoint_again", "POST", "/endpoints", fullEndpoint, 200},
-		{"endpoint_conflict", "POST", "/endpoints", `{"id":"ep-1","url":"https://example.com/other"}`, 409},
+		{"endpoint_conflict", "POST", "/endpoints", `{"id":"ep-1","url":"https://example.com/other","purpose":"status"}`, 409},
 		{"endpoint", "GET", "/endpoints/ep-1", "", 200},
 		{"endpoints_page", "GET", "/endpoints?limit=1", "", 200},
-		{"endpoints_empty", "GET", "/endpoints?cursor=enp6", "", 200},
+		{"endpoints_empty", "GET", "/v1/brands/nobody/endpoints", "", 200},
+		{"endpoint_patched", "PATCH", "/endpoints/ep-1", `{"description":null,"metadata":{"team":"<red>"},"headers":{"X-Team":null},"timeoutMs":0}`, 200},
+		{"endpoint_disabled", "POST", "/endpoints/ep-1/disable", "", 200},
+		{"endpoint_enabled", "POST", "/endpoints/ep-1/enable", "", 200},
+		{"endpoint_rotated", "POST", "/endpoints/ep-1/secret/rotate", `{"overlapMs":3600000,"secret":"` + next.Reveal() + `"}`, 200},
+		{"endpoint_secret_refused", "POST", "/endpoints/ep-1/secret/rotate", `{"secret":"whsec_"}`, 422},
+		{"endpoint_test", "POST", "/endpoints/ep-1/test", `{"type":"message.read"}`, 200},
+		{"check", "POST", "/endpoints/check", `{"url":"https://example.com/hook"}`, 200},
 		{"publish", "POST", "/events", `{"id":"evt-2","type":"message.read","payload":{"a":1}}`, 202},
 		{"publish_again", "POST", "/events", `{"id":"evt-2","type":"message.read","payload":{"a":1}}`, 202},
 		{"publish_refused", "POST", "/events", `{"type":"message.read","payload":[]}`, 422},
 		{"batch", "POST", "/events/batch", `{"events":[{"id":"evt-2","type":"message.read","payload":{"a":1}},{"id":"evt-2","type":"message.read","payload":{"a":2}},{"type":"x"}]}`, 202},
 		{"event", "GET", "/events/evt-1", "", 200},
 		{"event_missing", "GET", "/events/evt-0", "", 404},
+		{"events", "GET", "/events?limit=1&type=message.failed", "", 200},
+		{"explanation", "GET", "/events/evt-1/deliveries", "", 200},
 		{"attempts", "GET", "/attempts?eventId=evt-1", "", 200},
+		{"attempts_page", "GET", "/attempts?limit=1", "", 200},
+		{"dead_letters", "GET", "/dead-letters", "", 200},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			got := a.send(t, c.method, "/v1/brands/acme"+c.path, c.body)
+			got := a.send(t, c.method, strings.Replace("/v1/brands/acme"+c.path, "/v1/brands/acme/v1", "/v1", 1), c.body)
 			if got.status != c.status {
 				t.Fatalf("status %d, want %d: %s", got.status, c.status, got.body)
 			}
@@ -86,6 +101,18 @@ const fullEndpoint = `{"id":"ep-1","url":"https://example.com/hook?token=1","eve
 	`"description":"CRM <eu>","metadata":{"team":"blue"},"headers":{"x-team":"b"},"maxInFlight":8,"timeoutMs":5000,` +
 	`"secret":"SECRET","signature":"hmac"}`
 
+// stageCheck has a check whose every phase was reached but one.
+func stageCheck(f *fakeService) {
+	f.checked = webhook.Check{
+		Reachable: true, Status: 405, CertificateEndsAt: epoch,
+		Phases: []webhook.CheckPhase{
+			{Name: webhook.PhasePolicy, Result: webhook.PhaseOK, Detail: "allowed"},
+			{Name: webhook.PhaseDNS, Result: webhook.PhaseOK, Duration: 3 * time.Millisecond},
+			{Name: webhook.PhaseConnect, Result: webhook.PhaseSkipped},
+		},
+	}
+}
+
 // stageHistory has one event with a delivery in every kind of state, and three attempts.
 func stageHistory(f *fakeService) {
 	ref := webhook.EventRef{Brand: "acme", ID: "evt-1"}
@@ -102,6 +129,10 @@ func stageHistory(f *fakeService) {
 		{Ref: to("ep-3"), State: webhook.StateDead, Attempts: 1, DeathReason: webhook.DeathGone, UpdatedAt: epoch},
 		{Ref: to("ep-4"), State: webhook.StateDelivered, Attempts: 1, UpdatedAt: epoch},
 	}
+	f.health[webhook.EndpointRef{Brand: "acme", ID: "ep-1"}] = webhook.Health{
+		Limit: 8, InFlight: 1, Waiting: 120, Retrying: 2, OldestWaitingAt: epoch,
+	}
+	f.deadLetters = []webhook.DeadLetter{{Delivery: f.states[ref][2], Type: "message.failed"}}
 	f.attempts[ref] = []webhook.Attempt{
 		{
 			ID: "att-1", Ref: to("ep-1"), Type: "message.failed", Number: 1, Trigger: webhook.TriggerDelivery, StartedAt: epoch,

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,12 +53,17 @@ func start(t *testing.T, change ...func(*httpapi.Config)) api {
 	return api{Client: client, service: service, url: server.URL, http: server.Client(), log: log}
 }
 
-func identify(r *http.Request) (httpapi.Identity, bool) {
-	if who, ok := httpapi.BearerKey(adminKey)(r); ok {
-		return who, true
-	}
-	brand, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer brand-")
-	return httpapi.Identity{Brand: brand}, ok
+// identify knows the admin, and a key "brand-B" for each brand B.
+func identify(r *http.Request) (webhook.Identity, error) {
+	return httpapi.NewAuthenticator(func(_ context.Context, key string) (webhook.Identity, error) {
+		if key == adminKey {
+			return webhook.Identity{}, nil
+		}
+		if brand, ok := strings.CutPrefix(key, "brand-"); ok {
+			return webhook.Identity{Brand: brand}, nil
+		}
+		return webhook.Identity{}, webhook.ErrUnauthorized
+	}).Identify(r)
 }
 
 // answer is what came back of a raw request.

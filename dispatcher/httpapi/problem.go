@@ -18,6 +18,15 @@ const (
 	shownErrors = 20
 )
 
+// The details of problems that the document shows too.
+const (
+	detailNoKey       = "a valid key is required: Authorization: Bearer KEY"
+	detailNotFound    = "not found"
+	detailConflict    = "the id is taken by other content"
+	detailBusy        = "too many at the same time: try again in a moment"
+	detailUnavailable = "the store did not answer: repeating with the same id is safe"
+)
+
 // TypeLimit is the [Problem.Type] of a limit that is reached. Its status, 409,
 // is also that of a conflict.
 const TypeLimit = "tag:smobi.com,2025:outhook/limit"
@@ -56,19 +65,24 @@ func (p *Problem) Error() string {
 }
 
 // Is tells whether target is the sentinel that the status stands for:
-// [webhook.ErrInvalid] (400, 408, 413, 415, 422), [webhook.ErrNotFound] (404),
-// [webhook.ErrConflict] or [webhook.ErrLimit] (409), [webhook.ErrUnavailable]
-// (429, 502, 503, 504).
+// [webhook.ErrInvalid] (400, 408, 413, 415, 422), [webhook.ErrUnauthorized]
+// (401), [webhook.ErrNotFound] (404), [webhook.ErrConflict] or
+// [webhook.ErrLimit] (409), [webhook.ErrBusy] (429), [webhook.ErrUnavailable]
+// (502, 503, 504).
 func (p *Problem) Is(target error) bool {
 	switch p.Status {
 	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge,
 		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return target == webhook.ErrInvalid
+	case http.StatusUnauthorized:
+		return target == webhook.ErrUnauthorized
 	case http.StatusNotFound:
 		return target == webhook.ErrNotFound
 	case http.StatusConflict:
 		return target == p.conflict()
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests:
+		return target == webhook.ErrBusy
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return target == webhook.ErrUnavailable
 	}
 	return false
@@ -87,8 +101,13 @@ func problem(status int, detail string) *Problem {
 
 // broken is the problem of one field that breaks a rule.
 func broken(location, rule string) *Problem {
-	p := problem(http.StatusUnprocessableEntity, location+": "+rule)
-	p.Errors = []ProblemError{{Location: location, Message: rule}}
+	return brokenAll([]ProblemError{{Location: location, Message: rule}})
+}
+
+// brokenAll is the problem of fields that break rules; there is at least one.
+func brokenAll(found []ProblemError) *Problem {
+	p := problem(http.StatusUnprocessableEntity, found[0].Location+": "+found[0].Message)
+	p.Errors = found[:min(len(found), shownErrors)]
 	return p
 }
 
@@ -104,20 +123,39 @@ func problemOf(err error, at string) *Problem {
 	switch {
 	case errors.Is(err, webhook.ErrInvalid):
 		return problem(http.StatusUnprocessableEntity, "the request breaks a rule")
+	case errors.Is(err, webhook.ErrDeleted): // before ErrConflict, which it wraps
+		return problem(http.StatusConflict, "the id is that of a deleted endpoint: choose another")
 	case errors.Is(err, webhook.ErrConflict):
-		return problem(http.StatusConflict, "the id is taken by other content")
+		return problem(http.StatusConflict, detailConflict)
 	case errors.Is(err, webhook.ErrLimit):
-		p := problem(http.StatusConflict, "the brand has as many endpoints as it may have")
+		p := problem(http.StatusConflict, limitDetail(err))
 		p.Type = TypeLimit
 		return p
 	case errors.Is(err, webhook.ErrNotFound):
-		return problem(http.StatusNotFound, "not found")
+		return problem(http.StatusNotFound, detailNotFound)
+	case errors.Is(err, webhook.ErrBusy):
+		return waiting(http.StatusTooManyRequests, detailBusy)
 	case errors.Is(err, webhook.ErrUnavailable), isContext(err):
-		p := problem(http.StatusServiceUnavailable, "the store did not answer: repeating with the same id is safe")
-		p.RetryAfter = retryAfter
-		return p
+		return waiting(http.StatusServiceUnavailable, detailUnavailable)
 	}
 	return problem(http.StatusInternalServerError, "")
+}
+
+// waiting is the problem of what may go well in a moment.
+func waiting(status int, detail string) *Problem {
+	p := problem(status, detail)
+	p.RetryAfter = retryAfter
+	return p
+}
+
+// limitDetail is what was said before [webhook.ErrLimit], which knows of more
+// limits than one.
+func limitDetail(err error) string {
+	which, ok := strings.CutSuffix(err.Error(), ": "+webhook.ErrLimit.Error())
+	if !ok {
+		return "a limit is reached"
+	}
+	return "a limit is reached: " + which
 }
 
 func isContext(err error) bool {

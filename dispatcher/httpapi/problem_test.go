@@ -13,6 +13,7 @@ import (
 )
 
 func TestErrorsOfTheService(t *testing.T) {
+	a := start(t)
 	for _, c := range []struct {
 		err    error
 		status int
@@ -22,12 +23,13 @@ func TestErrorsOfTheService(t *testing.T) {
 		{fmt.Errorf("publish: %w", webhook.ErrInvalid), 422, webhook.ErrInvalid},
 		{fmt.Errorf("publish: %w", webhook.ErrConflict), 409, webhook.ErrConflict},
 		{fmt.Errorf("create: %w", webhook.ErrLimit), 409, webhook.ErrLimit},
+		{webhook.ErrDeleted, 409, webhook.ErrConflict},
+		{fmt.Errorf("test: %w", webhook.ErrBusy), 429, webhook.ErrBusy},
 		{fmt.Errorf("get: %w", webhook.ErrNotFound), 404, webhook.ErrNotFound},
 		{fmt.Errorf("admit: %w", webhook.ErrUnavailable), 503, webhook.ErrUnavailable},
 		{context.DeadlineExceeded, 503, webhook.ErrUnavailable},
 		{context.Canceled, 503, webhook.ErrUnavailable},
 	} {
-		a := start(t)
 		a.service.err = c.err
 		for name, err := range a.callAll(t) {
 			p, ok := errors.AsType[*httpapi.Problem](err)
@@ -35,7 +37,7 @@ func TestErrorsOfTheService(t *testing.T) {
 				t.Errorf("%s: %v gives %v, want status %d", name, c.err, err, c.status)
 			}
 			for _, sentinel := range []error{
-				webhook.ErrInvalid, webhook.ErrConflict, webhook.ErrLimit, webhook.ErrNotFound, webhook.ErrUnavailable,
+				webhook.ErrInvalid, webhook.ErrConflict, webhook.ErrLimit, webhook.ErrNotFound, webhook.ErrBusy, webhook.ErrUnavailable,
 			} {
 				if errors.Is(err, sentinel) != (sentinel == c.is) {
 					t.Errorf("%s: %v is %v: %v", name, err, sentinel, sentinel != c.is)
@@ -48,7 +50,7 @@ func TestErrorsOfTheService(t *testing.T) {
 	}
 }
 
-// callAll calls every method of the client once.
+// callAll calls every method of the client that the service may refuse once.
 func (a api) callAll(t *testing.T) map[string]error {
 	t.Helper()
 	ctx, errs := t.Context(), map[string]error{}
@@ -57,21 +59,35 @@ func (a api) callAll(t *testing.T) map[string]error {
 	_, _, errs["CreateEndpoint"] = a.CreateEndpoint(ctx, "acme", httpapi.EndpointRequest{URL: "https://example.com/"})
 	_, errs["Endpoints"] = a.Endpoints(ctx, "acme", httpapi.Page{})
 	_, errs["Endpoint"] = a.Endpoint(ctx, "acme", "ep-1")
+	_, errs["UpdateEndpoint"] = a.UpdateEndpoint(ctx, "acme", "ep-1", httpapi.EndpointPatch{})
+	errs["DeleteEndpoint"] = a.DeleteEndpoint(ctx, "acme", "ep-1")
+	_, errs["EnableEndpoint"] = a.EnableEndpoint(ctx, "acme", "ep-1")
+	_, errs["DisableEndpoint"] = a.DisableEndpoint(ctx, "acme", "ep-1")
+	_, errs["RotateSecret"] = a.RotateSecret(ctx, "acme", "ep-1", httpapi.RotateRequest{})
+	_, errs["TestEndpoint"] = a.TestEndpoint(ctx, "acme", "ep-1", "")
+	_, errs["CheckURL"] = a.CheckURL(ctx, "acme", "https://example.com/")
+	_, errs["Events"] = a.Events(ctx, "acme", httpapi.EventQuery{})
 	_, errs["Event"] = a.Event(ctx, "acme", "evt-1")
+	_, errs["Explain"] = a.Explain(ctx, "acme", "evt-1")
 	_, errs["Attempts"] = a.Attempts(ctx, "acme", httpapi.AttemptQuery{EventID: "evt-1"})
+	_, errs["DeadLetters"] = a.DeadLetters(ctx, "acme", httpapi.DeadLetterQuery{})
+	_, errs["CreateKey"] = a.CreateKey(ctx, httpapi.KeyRequest{})
+	_, errs["Keys"] = a.Keys(ctx, httpapi.Page{})
+	errs["RevokeKey"] = a.RevokeKey(ctx, "key_1")
 	return errs
 }
 
 func TestUnknownErrorsAreLoggedAndNotTold(t *testing.T) {
 	a := start(t)
 	a.service.err = errors.New("redis at 192.0.2.1 said WRONGTYPE")
-	for name, err := range a.callAll(t) {
+	errs := a.callAll(t)
+	for name, err := range errs {
 		if p, ok := errors.AsType[*httpapi.Problem](err); !ok || p.Status != http.StatusInternalServerError {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n := strings.Count(a.log.String(), "WRONGTYPE"); n != 7 {
-		t.Errorf("logged %d times, want 7: %s", n, a.log)
+	if n := strings.Count(a.log.String(), "WRONGTYPE"); n != len(errs) {
+		t.Errorf("logged %d times, want %d: %s", n, len(errs), a.log)
 	}
 	got := a.send(t, "GET", endpointPath, "")
 	if checkProblem(t, got, 500, "", ""); strings.Contains(got.body, "redis") {
@@ -104,4 +120,21 @@ func TestNewNamesTheField(t *testing.T) {
 			t.Errorf("error %v, want field %s", err, field)
 		}
 	}
+}
+
+func TestALostAnswerOfHealthIsNoGuess(t *testing.T) {
+	service := newFake()
+	a := start(t, func(c *httpapi.Config) { c.Service = forgetful{service} })
+	service.endpoints[webhook.EndpointRef{Brand: "acme", ID: "ep-1"}] = fakeEndpoint{stored: webhook.Endpoint{ID: "ep-1", Brand: "acme"}}
+	got := a.send(t, "GET", endpointPath, "")
+	if checkProblem(t, got, 500, "", ""); !strings.Contains(a.log.String(), "0 answers for 1 endpoints") {
+		t.Errorf("logged: %s", a.log)
+	}
+}
+
+// forgetful answers the health of nothing.
+type forgetful struct{ *fakeService }
+
+func (forgetful) Health(context.Context, []webhook.EndpointRef) ([]webhook.Health, error) {
+	return nil, nil
 }

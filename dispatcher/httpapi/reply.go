@@ -36,6 +36,9 @@ func (p *Problem) reply() *reply {
 // write is for answers outside of a route.
 func (r *reply) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", r.ContentType)
+	if r.RetryAfter != "" {
+		w.Header().Set("Retry-After", r.RetryAfter)
+	}
 	w.WriteHeader(r.Status)
 	_, _ = w.Write(r.Body) // the asker is gone: nobody to tell
 }

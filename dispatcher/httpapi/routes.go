@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"reflect"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -12,32 +11,78 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
+// scope says where a route is, and who may use it.
+type scope int
+
+const (
+	// brandScope is under /v1/brands/{brand}, for those who see the brand.
+	brandScope scope = iota
+	// keyScope is under /v1, for everybody with a key.
+	keyScope
+	// adminScope is under /v1, for admins; to all others it does not exist.
+	adminScope
+)
+
+// mergePatchType is the media type of a JSON Merge Patch (RFC 7396, section 4).
+const mergePatchType = "application/merge-patch+json"
+
 // route is what the OpenAPI document says of an operation. Bodies are not read
 // or written by huma, so their types are told here.
 type route struct {
+	// id names the operation; path is under that of the scope, its first element
+	// the noun that the operation is listed under.
 	id, method, path, summary string
+	scope                     scope
+	// note says what the summary cannot, in sentences; optional.
+	note string
 	// request is the type of the body; nil without one.
 	request reflect.Type
-	// answers are the types of the answers by status; the first is the usual one.
+	// optional says that an empty body stands for {}.
+	optional bool
+	// accepts are media types of the body beside application/json.
+	accepts []string
+	// example is a body, as a value that encodes to JSON.
+	example any
+	// answers are those of a request that is done; the first is the usual one.
 	answers []routeAnswer
+	// conflicts says what a 409 means here; empty when there is none.
+	conflicts string
 }
 
 type routeAnswer struct {
 	status int
-	body   reflect.Type
+	// body is the type of the answer; nil for none.
+	body reflect.Type
+	// example is an answer, as a value that encodes to JSON.
+	example any
+	// note says when this is the answer; optional.
+	note string
+}
+
+// fullPath is the pattern of the route's path on the mux.
+func (r route) fullPath() string {
+	if r.scope == brandScope {
+		return "/v1/brands/{brand}" + r.path
+	}
+	return "/v1" + r.path
 }
 
 func (s *server) routes() {
 	s.eventRoutes()
 	s.endpointRoutes()
 	s.attemptRoutes()
+	s.deadLetterRoutes()
+	s.eventTypeRoutes()
+	s.keyRoutes()
 }
 
-// register adds an operation under /v1/brands/{brand}. I holds its parameters.
+// register adds an operation. I holds its parameters: those of the path and the
+// query, and a [rawRequest] when it reads a body.
 func register[I any](s *server, r route, handle func(context.Context, *I) (*reply, error)) {
+	s.scopes[r.method+" "+r.fullPath()] = r.scope
 	op := huma.Operation{
-		OperationID: r.id, Method: r.method, Path: "/v1/brands/{brand}" + r.path, Summary: r.summary,
-		DefaultStatus: r.answers[0].status, Responses: s.describe(r.answers),
+		OperationID: r.id, Method: r.method, Path: r.fullPath(), DefaultStatus: r.answers[0].status,
+		Middlewares: huma.Middlewares{s.authorize(r.scope), s.checkQuery},
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*reply, error) {
 		out, err := handle(ctx, in)
@@ -46,10 +91,8 @@ func register[I any](s *server, r route, handle func(context.Context, *I) (*repl
 		}
 		return out, nil
 	})
-	if r.request != nil {
-		// After Register: from a documented body huma concludes that it is to read it.
-		s.operation(r).RequestBody = s.describeBody(r.request)
-	}
+	// After Register: from a documented body huma concludes that it is to read it.
+	s.describe(r)
 }
 
 // refuse turns an error into its problem. What the asker is not told is logged.
@@ -65,65 +108,47 @@ func (s *server) refuse(ctx context.Context, operation string, err error, at str
 type rawRequest struct {
 	w http.ResponseWriter
 	r *http.Request
+	// body is what the route says of it; nil without one.
+	body *huma.RequestBody
 }
 
 // Resolve implements [huma.Resolver].
 func (q *rawRequest) Resolve(ctx huma.Context) []error {
 	q.r, q.w = humago.Unwrap(ctx)
+	q.body = ctx.Operation().RequestBody
 	return nil
 }
 
-// writeInput is the input of every operation that reads a body.
+// writeInput is the input of every operation of a brand that reads a body and has no id.
 type writeInput struct {
 	rawRequest
-	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$"`
+	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`
 }
 
 // itemInput is the input of every operation on one event or endpoint.
 type itemInput struct {
-	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$"`
-	ID    string `path:"id"`
+	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`
+	ID    string `path:"id" doc:"The id, as given or as made"`
 }
 
 // check lets no id through that cannot exist.
-func (in *itemInput) check() error {
-	if webhook.CheckID("id", in.ID) != nil {
+func (in *itemInput) check() error { return checkExists(in.ID) }
+
+func checkExists(id string) error {
+	if webhook.CheckID("id", id) != nil {
 		return webhook.ErrNotFound
 	}
 	return nil
 }
 
-// describe returns the documentation of answers, the default one included.
-func (s *server) describe(answers []routeAnswer) map[string]*huma.Response {
-	described := map[string]*huma.Response{
-		"default": {Description: "Refused", Content: map[string]*huma.MediaType{
-			problemType: {Schema: s.schema(reflect.TypeFor[Problem]())},
-		}},
-	}
-	for _, a := range answers {
-		described[strconv.Itoa(a.status)] = &huma.Response{
-			Description: http.StatusText(a.status),
-			Content:     map[string]*huma.MediaType{jsonType: {Schema: s.schema(a.body)}},
-		}
-	}
-	return described
+// itemWriteInput is the input of every operation on one endpoint that reads a body.
+type itemWriteInput struct {
+	rawRequest
+	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`
+	ID    string `path:"id" doc:"The id, as given or as made"`
 }
 
-func (s *server) describeBody(t reflect.Type) *huma.RequestBody {
-	return &huma.RequestBody{
-		Required: true,
-		Content:  map[string]*huma.MediaType{jsonType: {Schema: s.schema(t)}},
-	}
-}
-
-func (s *server) schema(t reflect.Type) *huma.Schema {
-	return s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
-}
-
-func (s *server) operation(r route) *huma.Operation {
-	item := s.api.OpenAPI().Paths["/v1/brands/{brand}"+r.path]
-	if r.method == http.MethodPost {
-		return item.Post
-	}
-	return item.Get
+// ref is the endpoint that is meant; no id that cannot exist gets through.
+func (in *itemWriteInput) ref() (webhook.EndpointRef, error) {
+	return webhook.EndpointRef{Brand: in.Brand, ID: in.ID}, checkExists(in.ID)
 }

@@ -16,9 +16,10 @@ const settingsBytes = 256 << 10
 type Config struct {
 	// Service does what is asked. Required.
 	Service Service
-	// Identify tells who asks, false for nobody: that is answered with 401.
-	// Called once a request, before its body is read. Required.
-	Identify func(*http.Request) (Identity, bool)
+	// Identify tells who asks, once a request and before its body is read.
+	// [webhook.ErrUnavailable] is answered with 503, [webhook.ErrBusy] with 429,
+	// every other error with 401. See [Authenticator]. Required.
+	Identify func(*http.Request) (webhook.Identity, error)
 	// Logger gets what could not be answered. Defaults to slog.Default().
 	Logger *slog.Logger
 	// PayloadBytes bounds the payload of an event. Defaults to 256 KiB.
@@ -67,26 +68,52 @@ type server struct {
 	Config
 	mux *http.ServeMux
 	api huma.API
+	// scopes are those of the routes by their pattern on the mux.
+	scopes map[string]scope
 }
 
-// New returns the API as a handler of "/v1/" and "/openapi.json", which is open
-// to everybody. Errors: a [webhook.FieldError] that names the field of the Config.
+// New returns the API as a handler of "/v1/", and of "/openapi.json" and
+// "/docs", which are open to everybody. A host mounts it below a prefix with
+// [http.StripPrefix]. Errors: a [webhook.FieldError] that names the field of the Config.
 func New(c Config) (http.Handler, error) {
 	c = c.WithDefaults()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	s := &server{Config: c, mux: http.NewServeMux()}
-	s.api = newAPI(s.mux)
-	s.api.UseMiddleware(s.authorize)
-	s.routes()
-	document, err := s.openAPI()
-	if err != nil {
+	s := newServer(c)
+	if err := s.addDocuments(); err != nil {
 		return nil, err
 	}
-	s.mux.HandleFunc("GET /openapi.json", document)
 	s.mux.HandleFunc("/", s.unrouted)
 	return s, nil
+}
+
+// newServer returns a server of all routes under /v1.
+func newServer(c Config) *server {
+	mux := http.NewServeMux()
+	s := &server{Config: c, mux: mux, api: newAPI(mux), scopes: map[string]scope{}}
+	s.api.OpenAPI().Components.Responses = s.describeRefusals()
+	s.routes()
+	s.describePayloads()
+	return s
+}
+
+// addDocuments serves the document and its page as they are now, made once:
+// huma would make the document at the first request, unguarded against a second one.
+func (s *server) addDocuments() error {
+	document, err := s.document(s.Service.EventTypes())
+	if err != nil {
+		return err
+	}
+	page, err := newDocsPage(document)
+	if err != nil {
+		return err
+	}
+	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		(&reply{Status: http.StatusOK, ContentType: "application/openapi+json", Body: document}).write(w)
+	})
+	s.mux.Handle("GET /docs", page)
+	return nil
 }
 
 // ServeHTTP answers one request. Nothing here is for a cache: answers may carry secrets.

@@ -13,11 +13,25 @@ import (
 // [webhook.FieldError], whose field is a path in the vocabulary of the API, and
 // an error that wraps [webhook.ErrUnavailable]. Returned slices belong to the caller.
 type Service interface {
+	// EventTypes returns the catalogue; always the same.
+	EventTypes() []webhook.EventType
+
 	// Publish accepts one event. Errors: [webhook.ErrConflict].
 	Publish(ctx context.Context, e webhook.Event) (webhook.Receipt, error)
 	// PublishBatch accepts events and answers in their order. An error means
 	// that the store was lost midway, and speaks for the whole batch.
 	PublishBatch(ctx context.Context, events []webhook.Event) ([]webhook.Result, error)
+
+	// Events returns a page of a brand's events, newest first.
+	Events(ctx context.Context, q webhook.EventQuery) (webhook.Page[webhook.EventStatus], error)
+	// Event returns an event and its deliveries. Errors: [webhook.ErrNotFound].
+	Event(ctx context.Context, ref webhook.EventRef) (webhook.EventStatus, error)
+	// Explain says why an event has or has not arrived at each endpoint. Errors: [webhook.ErrNotFound].
+	Explain(ctx context.Context, ref webhook.EventRef) (webhook.Explanation, error)
+	// Attempts returns a page of attempts, the last recorded first.
+	Attempts(ctx context.Context, q webhook.AttemptQuery) (webhook.Page[webhook.Attempt], error)
+	// DeadLetters returns a page of dead letters, the last to die first.
+	DeadLetters(ctx context.Context, q webhook.DeadLetterQuery) (webhook.Page[webhook.DeadLetter], error)
 
 	// CreateEndpoint stores an endpoint; a secret that it made is in
 	// stored.Secrets[0]. The same id with the same settings again answers what is
@@ -27,10 +41,29 @@ type Service interface {
 	Endpoints(ctx context.Context, brand string) ([]webhook.Endpoint, error)
 	// Endpoint returns one endpoint. Errors: [webhook.ErrNotFound].
 	Endpoint(ctx context.Context, ref webhook.EndpointRef) (webhook.Endpoint, error)
+	// UpdateEndpoint applies change to what stands, perhaps several times, and
+	// answers what stands then. An error of change is answered as it is.
+	// Errors: [webhook.ErrNotFound].
+	UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, error)
+	// DeleteEndpoint ends an endpoint and what is open for it. Errors: [webhook.ErrNotFound].
+	DeleteEndpoint(ctx context.Context, ref webhook.EndpointRef) error
+	// RotateSecret gives an endpoint a new secret, which is Secrets[0] of the
+	// answer. Errors: [webhook.ErrNotFound], [webhook.ErrLimit].
+	RotateSecret(ctx context.Context, ref webhook.EndpointRef, r webhook.Rotation) (webhook.Endpoint, error)
+	// Health answers how endpoints of one brand are doing, in the order of the input.
+	Health(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Health, error)
+	// TestEndpoint sends one signed sample now and answers the attempt; an empty
+	// eventType is the first that the endpoint wants. Takes as long as an attempt
+	// may. Errors: [webhook.ErrNotFound], [webhook.ErrBusy].
+	TestEndpoint(ctx context.Context, ref webhook.EndpointRef, eventType string) (webhook.Attempt, error)
+	// CheckURL looks at a URL as a delivery would. Errors: [webhook.ErrBusy].
+	CheckURL(ctx context.Context, brand, url string) (webhook.Check, error)
 
-	// Event returns an event and its deliveries. Errors: [webhook.ErrNotFound].
-	Event(ctx context.Context, ref webhook.EventRef) (webhook.EventStatus, error)
-	// Attempts returns the kept attempts of an event, in any order: of one
-	// endpoint, or of all when endpointID is empty. Errors: [webhook.ErrNotFound].
-	Attempts(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Attempt, error)
+	// CreateKey makes an API key of the given Brand and Description; text is
+	// what opens the API, kept nowhere.
+	CreateKey(ctx context.Context, k webhook.APIKey) (made webhook.APIKey, text string, err error)
+	// Keys returns all API keys, the oldest first.
+	Keys(ctx context.Context) ([]webhook.APIKey, error)
+	// RevokeKey ends an API key. Errors: [webhook.ErrNotFound].
+	RevokeKey(ctx context.Context, id string) error
 }

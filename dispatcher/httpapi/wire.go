@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 // PublishRequest asks to publish one event.
@@ -13,7 +15,7 @@ type PublishRequest struct {
 	// ID makes it safe to publish again; without one, every publish is a new event.
 	ID string `json:"id,omitempty" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"Makes it safe to publish again. Without one, every publish is a new event"`
 	// Type is a name of the catalogue.
-	Type string `json:"type" example:"message.delivered"`
+	Type string `json:"type" example:"message.delivered" doc:"A name of the catalogue"`
 	// ExpiresAt ends the delivery; zero means that only the retry schedule does.
 	ExpiresAt Time `json:"expiresAt,omitzero" doc:"No attempt starts at or after it"`
 	// Payload is one JSON object. It is delivered byte for byte, without the
@@ -24,11 +26,11 @@ type PublishRequest struct {
 // Receipt answers a publish.
 type Receipt struct {
 	// ID is the event's, as given or as made.
-	ID string `json:"id"`
+	ID string `json:"id" doc:"The event's, as given or as made"`
 	// Duplicate says that the event was known: nothing is sent twice.
-	Duplicate bool `json:"duplicate"`
+	Duplicate bool `json:"duplicate" doc:"The event was known: nothing is sent twice"`
 	// Deliveries name the endpoints that the event goes to; none is no error.
-	Deliveries []ReceiptDelivery `json:"deliveries" nullable:"false"`
+	Deliveries []ReceiptDelivery `json:"deliveries" nullable:"false" doc:"Where the event goes; nowhere is no error"`
 }
 
 // ReceiptDelivery is one delivery of a published event.
@@ -38,12 +40,12 @@ type ReceiptDelivery struct {
 
 // BatchRequest asks to publish several events. See [PublishRequest.Payload].
 type BatchRequest struct {
-	Events []PublishRequest `json:"events" nullable:"false" minItems:"1"`
+	Events []PublishRequest `json:"events" nullable:"false" minItems:"1" doc:"Each as in a publish"`
 }
 
 // BatchResponse answers a batch, in its order.
 type BatchResponse struct {
-	Results []BatchResult `json:"results" nullable:"false"`
+	Results []BatchResult `json:"results" nullable:"false" doc:"In the order of the events, each a receipt or an error"`
 }
 
 // BatchResult answers one event of a batch: its receipt or, when Error is not
@@ -74,13 +76,13 @@ func (BatchResult) Schema(r huma.Registry) *huma.Schema {
 type EndpointRequest struct {
 	// ID makes it safe to create again; made when empty.
 	ID  string `json:"id,omitempty" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"Makes it safe to create again; made when absent"`
-	URL string `json:"url" format:"uri" example:"https://example.com/webhooks"`
+	URL string `json:"url" format:"uri" example:"https://example.com/webhooks" doc:"Where events are POSTed"`
 	// Purpose is "status" or "inbound".
 	Purpose string `json:"purpose,omitempty" enum:"status,inbound" doc:"Instead of eventTypes"`
 	// EventTypes are exact names or "prefix.*".
 	EventTypes  []string          `json:"eventTypes,omitempty" nullable:"false" doc:"Instead of purpose: names, or patterns such as message.*"`
-	Description string            `json:"description,omitempty"`
-	Metadata    map[string]string `json:"metadata,omitempty"`
+	Description string            `json:"description,omitempty" doc:"Your own words, never interpreted"`
+	Metadata    map[string]string `json:"metadata,omitempty" doc:"Your own, never interpreted"`
 	// Headers are sent with every attempt.
 	Headers map[string]string `json:"headers,omitempty" doc:"Sent with every attempt"`
 	// MaxInFlight bounds the attempts at the same time; 0 means the default.
@@ -90,8 +92,8 @@ type EndpointRequest struct {
 	// Secret is whsec_… or, for ed25519, the private key whsk_…; made when empty.
 	Secret string `json:"secret,omitempty" writeOnly:"true" doc:"whsec_… or, for ed25519, whsk_…; made when absent"`
 	// Signature is "hmac", the default when empty, or "ed25519".
-	Signature string `json:"signature,omitempty" enum:"hmac,ed25519" default:"hmac"`
-	Disabled  bool   `json:"disabled,omitempty"`
+	Signature string `json:"signature,omitempty" enum:"hmac,ed25519" default:"hmac" doc:"How attempts are signed"`
+	Disabled  bool   `json:"disabled,omitempty" doc:"Nothing new is sent to it, and what waits keeps waiting"`
 }
 
 // Endpoint is an endpoint as it stands.
@@ -103,20 +105,134 @@ type Endpoint struct {
 	Description string            `json:"description,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
-	MaxInFlight int               `json:"maxInFlight,omitempty"`
-	TimeoutMs   int64             `json:"timeoutMs,omitempty"`
+	MaxInFlight int               `json:"maxInFlight,omitempty" doc:"Attempts at the same time"`
+	TimeoutMs   int64             `json:"timeoutMs,omitempty" doc:"Bounds a whole attempt"`
 	Signature   string            `json:"signature" enum:"hmac,ed25519"`
-	Disabled    bool              `json:"disabled"`
+	Disabled    bool              `json:"disabled" doc:"Nothing new is sent to it"`
 	// DisabledReason is empty while it is enabled.
-	DisabledReason string `json:"disabledReason,omitempty"`
-	// Secret is given once, when an endpoint that signs with hmac is created.
-	Secret string `json:"secret,omitempty" doc:"whsec_…, given once: when an hmac endpoint is created"`
+	DisabledReason string `json:"disabledReason,omitempty" doc:"Why it is disabled: manual, or gone after a 410"`
+	// Secret is given once, when an endpoint that signs with hmac is created or its secret rotated.
+	Secret string `json:"secret,omitempty" doc:"whsec_…, given once: when an hmac endpoint is created or its secret rotated"`
 	// SecretHint is the end of the current secret.
 	SecretHint string `json:"secretHint" doc:"The last 4 characters of the current secret"`
+	// OldSecrets still sign beside the current one.
+	OldSecrets []OldSecret `json:"oldSecrets,omitempty" nullable:"false" doc:"Rotated away, and still signing"`
 	// PublicKey, whpk_…, is what a receiver verifies ed25519 signatures with.
 	PublicKey string `json:"publicKey,omitempty" doc:"whpk_…: what a receiver verifies ed25519 signatures with"`
 	CreatedAt Time   `json:"createdAt"`
 	UpdatedAt Time   `json:"updatedAt"`
+	// Health is nil in the answers that change an endpoint.
+	Health *EndpointHealth `json:"health,omitempty" doc:"Given when endpoints are read"`
+}
+
+// OldSecret is a secret that was rotated away and still signs.
+type OldSecret struct {
+	SecretHint string `json:"secretHint" doc:"Its last 4 characters"`
+	EndsAt     Time   `json:"endsAt" doc:"From then on it does not sign"`
+}
+
+// EndpointHealth is how an endpoint is doing.
+type EndpointHealth struct {
+	// Limit bounds InFlight.
+	Limit    int `json:"limit" doc:"Most deliveries in flight at the same time"`
+	InFlight int `json:"inFlight" doc:"Deliveries in the queue or being attempted"`
+	Waiting  int `json:"waiting" doc:"Deliveries in the endpoint's line"`
+	Retrying int `json:"retrying" doc:"Deliveries that wait for a retry"`
+	// OldestWaitingAt is when the first in the line was published.
+	OldestWaitingAt Time `json:"oldestWaitingAt,omitzero" doc:"When the first in the line was published"`
+}
+
+// EndpointPatch is a JSON Merge Patch (RFC 7396) of an [EndpointRequest]: nil
+// takes a field away. Neither id, secret nor signature can be changed.
+type EndpointPatch map[string]any
+
+// RotateRequest asks for a new secret.
+type RotateRequest struct {
+	// OverlapMs is how long the current secret signs on; nil means 24 h. 0 ends every old secret now.
+	OverlapMs *int64 `json:"overlapMs,omitempty" minimum:"0" maximum:"604800000" doc:"How long the current secret signs on; 24 h when absent. 0: no old secret signs any more"`
+	// Secret is the new one; made when empty.
+	Secret string `json:"secret,omitempty" writeOnly:"true" doc:"whsec_… or, for ed25519, whsk_…; made when absent"`
+}
+
+// TestRequest asks for a sample.
+type TestRequest struct {
+	// Type is one that the endpoint wants; its first when empty.
+	Type string `json:"type,omitempty" example:"message.delivered" doc:"One that the endpoint wants; its first when absent"`
+}
+
+// CheckRequest asks for a look at a URL.
+type CheckRequest struct {
+	URL string `json:"url" format:"uri" example:"https://example.com/webhooks" doc:"Where events would be POSTed"`
+}
+
+// Check is what a look at a URL found.
+type Check struct {
+	// URL has its query redacted.
+	URL string `json:"url" doc:"Its query is redacted"`
+	// Reachable tells whether there was any HTTP answer.
+	Reachable bool `json:"reachable" doc:"Whether there was any HTTP answer"`
+	Status    *int `json:"status" doc:"null when there was no answer"`
+	// CertificateEndsAt is when the server's certificate expires.
+	CertificateEndsAt Time         `json:"certificateEndsAt,omitzero" doc:"When the server's certificate expires"`
+	Phases            []CheckPhase `json:"phases" nullable:"false" doc:"All five, in their order"`
+}
+
+// CheckPhase is one phase of a check.
+type CheckPhase struct {
+	Name       string `json:"name" enum:"policy,dns,connect,tls,http"`
+	Result     string `json:"result" enum:"ok,failed,skipped" doc:"skipped: an earlier phase failed, or it does not apply"`
+	DurationMs int64  `json:"durationMs"`
+	Detail     string `json:"detail,omitempty" doc:"What was found or why it failed"`
+}
+
+// EventType is one event type of the catalogue.
+type EventType = webhook.EventType
+
+// Explanation says of an event why it has or has not arrived where.
+type Explanation struct {
+	EventID     string `json:"eventId"`
+	Type        string `json:"type"`
+	PublishedAt Time   `json:"publishedAt"`
+	ExpiresAt   Time   `json:"expiresAt,omitzero"`
+	// Items are all endpoints of the brand by id, those that did not match
+	// included. There is one page only.
+	Items      []Explained `json:"items" nullable:"false" doc:"All endpoints of the brand, those that did not match included"`
+	NextCursor *string     `json:"nextCursor" doc:"Always null: there is one page"`
+}
+
+// Explained is what became of an event at one endpoint.
+type Explained struct {
+	EndpointID string `json:"endpointId"`
+	// Matched tells whether the event was to go there.
+	Matched bool `json:"matched" doc:"Whether the event was to go there"`
+	// Explanation says it in a sentence.
+	Explanation string    `json:"explanation" doc:"Why it has or has not arrived, in a sentence"`
+	Delivery    *Delivery `json:"delivery,omitempty"`
+	LastAttempt *Attempt  `json:"lastAttempt,omitempty"`
+}
+
+// DeadLetter is a delivery that was given up.
+type DeadLetter struct {
+	Delivery
+	Type        string   `json:"type"`
+	LastAttempt *Attempt `json:"lastAttempt,omitempty"`
+}
+
+// KeyRequest asks for an API key.
+type KeyRequest struct {
+	// Brand is the only one that it sees; empty for an admin's.
+	Brand       string `json:"brand,omitempty" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The only brand that it sees; an admin's key when absent"`
+	Description string `json:"description,omitempty" doc:"Your own words, never interpreted"`
+}
+
+// Key is an API key.
+type Key struct {
+	ID          string `json:"id"`
+	Brand       string `json:"brand,omitempty" doc:"Absent for an admin's"`
+	Description string `json:"description,omitempty"`
+	CreatedAt   Time   `json:"createdAt"`
+	// Key is given once, when it is created.
+	Key string `json:"key,omitempty" doc:"ohk_…, given once: when it is created"`
 }
 
 // Event is an event and how its deliveries stand.
@@ -128,7 +244,7 @@ type Event struct {
 	ExpiresAt   Time   `json:"expiresAt,omitzero"`
 	// Payload is byte for byte what was published; null when it is no longer kept.
 	Payload    json.RawMessage `json:"payload"`
-	Deliveries []Delivery      `json:"deliveries" nullable:"false"`
+	Deliveries []Delivery      `json:"deliveries" nullable:"false" doc:"How it stands with each endpoint"`
 }
 
 // Delivery is one event for one endpoint, as it stands.
@@ -138,13 +254,13 @@ type Delivery struct {
 	// State is one of the webhook.State constants.
 	State string `json:"state" enum:"waiting,running,retrying,delivered,dead,expired,cancelled,notSent"`
 	// WaitingFor names the gate that holds a waiting delivery back.
-	WaitingFor string `json:"waitingFor,omitempty" enum:"slot,rateLimit,breaker,retryAfter,disabled"`
+	WaitingFor string `json:"waitingFor,omitempty" enum:"slot,rateLimit,breaker,retryAfter,disabled" doc:"What holds a waiting delivery back"`
 	// Position in the line, from 1; 0 when not waiting.
-	Position int `json:"position,omitempty"`
+	Position int `json:"position,omitempty" doc:"In the line, from 1"`
 	// Attempts made so far.
-	Attempts      int    `json:"attempts"`
-	NextAttemptAt Time   `json:"nextAttemptAt,omitzero"`
-	DeathReason   string `json:"deathReason,omitempty" enum:"max_age,max_attempts,gone,blocked,panic,body_missing"`
+	Attempts      int    `json:"attempts" doc:"Made so far"`
+	NextAttemptAt Time   `json:"nextAttemptAt,omitzero" doc:"When it is tried next"`
+	DeathReason   string `json:"deathReason,omitempty" enum:"max_age,max_attempts,gone,blocked,panic,body_missing" doc:"Why it was given up"`
 	UpdatedAt     Time   `json:"updatedAt"`
 }
 
@@ -154,18 +270,18 @@ type Attempt struct {
 	EventID    string           `json:"eventId"`
 	EndpointID string           `json:"endpointId"`
 	Type       string           `json:"type"`
-	Number     int              `json:"number"`
-	Trigger    string           `json:"trigger" enum:"delivery,test,resend,recover,probe"`
+	Number     int              `json:"number" doc:"From 1"`
+	Trigger    string           `json:"trigger" enum:"delivery,test,resend,recover,probe" doc:"What it was made for"`
 	StartedAt  Time             `json:"startedAt"`
 	DurationMs int64            `json:"durationMs"`
-	Phases     AttemptPhases    `json:"phases"`
+	Phases     AttemptPhases    `json:"phases" doc:"How long the parts took; 0 for one that did not happen"`
 	Request    AttemptRequest   `json:"request"`
 	Status     *int             `json:"status" doc:"null when there was no answer"`
 	Outcome    string           `json:"outcome" enum:"delivered,retrying,dead"`
-	Reason     string           `json:"reason"`
-	Response   *AttemptResponse `json:"response,omitempty" doc:"Kept of failed attempts"`
+	Reason     string           `json:"reason" doc:"Why it had its outcome, such as ok, http_status or timeout"`
+	Response   *AttemptResponse `json:"response,omitempty" doc:"Kept of failed attempts and tests"`
 	// NextAttemptAt is set when the outcome is retrying.
-	NextAttemptAt Time `json:"nextAttemptAt,omitzero"`
+	NextAttemptAt Time `json:"nextAttemptAt,omitzero" doc:"When the delivery is tried next"`
 }
 
 // AttemptPhases are how long the parts of an attempt took, in milliseconds; 0
@@ -180,24 +296,24 @@ type AttemptPhases struct {
 // AttemptRequest is what was POSTed, without the body, which is the event's payload.
 type AttemptRequest struct {
 	// URL has its query redacted.
-	URL string `json:"url"`
+	URL string `json:"url" doc:"Its query is redacted"`
 	// Headers are those that tell attempts apart.
-	Headers map[string]string `json:"headers"`
+	Headers map[string]string `json:"headers" doc:"Those that tell attempts apart"`
 }
 
 // AttemptResponse is what was answered, cut to what is kept.
 type AttemptResponse struct {
 	// Headers have lower-case names; equal ones are joined by commas.
-	Headers map[string]string `json:"headers"`
+	Headers map[string]string `json:"headers" doc:"Names in lower case"`
 	// Body is text: what is not UTF-8 is replaced.
-	Body string `json:"body"`
+	Body string `json:"body" doc:"Cut to what is kept"`
 }
 
 // List is one page of a list.
 type List[T any] struct {
 	Items []T `json:"items" nullable:"false"`
 	// NextCursor asks for the next page; nil on the last one.
-	NextCursor *string `json:"nextCursor"`
+	NextCursor *string `json:"nextCursor" doc:"Asks for the next page; null on the last one"`
 }
 
 // Time is a point in time, in JSON as RFC 3339 in UTC with milliseconds.

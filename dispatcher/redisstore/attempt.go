@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -106,7 +105,7 @@ func (s *Store) Attempts(ctx context.Context, ref webhook.DeliveryRef) ([]webhoo
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil && err != redis.Nil {
 		return nil, unavailable("attempts", err)
 	}
 	return readAttempts(ref.Endpoint(), entries)

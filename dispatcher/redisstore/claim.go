@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,7 +53,7 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 // readBody reads the event; without a payload when its body is no longer stored.
 func readBody(ref webhook.EventRef, body *redis.StringCmd) (webhook.Event, error) {
 	packed, err := body.Bytes()
-	if errors.Is(err, redis.Nil) || (err == nil && len(packed) > 0 && packed[0] == formatMarker) {
+	if err == redis.Nil || (err == nil && len(packed) > 0 && packed[0] == formatMarker) {
 		return webhook.Event{ID: ref.ID, Brand: ref.Brand}, nil
 	}
 	if err != nil {

@@ -13,16 +13,19 @@
 //	oh:{s}:b:BRAND                    set     ids of the brand's endpoints
 //	oh:{s}:p:BRAND:ENDPOINT           hash    settings (secrets sealed), revision, gates
 //	oh:{s}:l:… :o:… :r:…              zset    line, out, retry: the ledger
-//	oh:{s}:d:BRAND:ENDPOINT:EVENT     hash    a delivery's record, from leaving the line on
+//	oh:{s}:d:BRAND:ENDPOINT:EVENT     hash    a delivery's record, from leaving the line on; a test's
 //	oh:{s}:a:BRAND:ENDPOINT           stream  attempts (attempt.go)
 //	oh:{s}:x:BRAND:ENDPOINT           zset    dead letters by time of death
+//	oh:{s}:k:KEY                      string  a key of the API (apikey.go): its hash
+//	oh:{s}:keys                       set     ids of all keys of the API
 //	oh:{s}:due                        zset    endpoints with open deliveries, by when to look
 //	oh:{s}:lock                       string  the reconciler's, for a few seconds
 //
 // Every stored value begins with a format byte, and a hash has a field v; sets hold
 // ids and nothing else, and the lock a time that only the next seconds read. The line,
 // out, retry, due and admitting sets end when they are empty, the list and the
-// settings of endpoints when these are deleted; everything else has a time to live.
+// settings of endpoints when these are deleted, keys of the API and their list when
+// these are revoked; everything else has a time to live.
 //
 // # The ledger
 //

@@ -2,9 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -37,10 +35,10 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		if err := s.unlist(ctx, e.Ref()); err != nil {
 			return webhook.Endpoint{}, false, err
 		}
-		return webhook.Endpoint{}, false, webhook.ErrConflict
+		return webhook.Endpoint{}, false, webhook.ErrDeleted
 	default:
 		stored, err := readEndpoint(e.Ref(), text(a, 1), text(a, 2), s.cfg.Keys)
-		return stored, false, err
+		return disabledSince(stored, text(a, 3)), false, err
 	}
 }
 
@@ -61,16 +59,17 @@ func (s *Store) enlist(ctx context.Context, ref webhook.EndpointRef) error {
 	return webhook.ErrLimit
 }
 
-// dropLeftOver takes ids without an endpoint out of a brand's list: their creation was cut off.
+// dropLeftOver takes ids without an endpoint out of a brand's list: their
+// creation, or their deletion, was cut off.
 func (s *Store) dropLeftOver(ctx context.Context, brand string) error {
 	ids, err := s.rdb.SMembers(ctx, keysOfBrand(brand).endpoints).Result()
 	if err != nil {
 		return unavailable("create endpoint", err)
 	}
-	there := make([]*redis.IntCmd, len(ids))
+	there := make([]*redis.BoolCmd, len(ids))
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			there[i] = p.Exists(ctx, keysOfEndpoint(webhook.EndpointRef{Brand: brand, ID: id}).endpoint)
+			there[i] = p.HExists(ctx, keysOfEndpoint(webhook.EndpointRef{Brand: brand, ID: id}).endpoint, "settings")
 		}
 		return nil
 	})
@@ -78,7 +77,7 @@ func (s *Store) dropLeftOver(ctx context.Context, brand string) error {
 		return unavailable("create endpoint", err)
 	}
 	for i, id := range ids {
-		if there[i].Val() == 0 {
+		if !there[i].Val() {
 			if err := s.unlistLeftOver(ctx, webhook.EndpointRef{Brand: brand, ID: id}); err != nil {
 				return err
 			}
@@ -92,12 +91,20 @@ func (s *Store) unlistLeftOver(ctx context.Context, ref webhook.EndpointRef) err
 	if err := s.unlist(ctx, ref); err != nil {
 		return err
 	}
-	made, err := s.rdb.Exists(ctx, keysOfEndpoint(ref).endpoint).Result()
-	if err == nil && made == 1 {
+	made, err := s.rdb.HExists(ctx, keysOfEndpoint(ref).endpoint, "settings").Result()
+	if err == nil && made {
 		err = s.rdb.SAdd(ctx, keysOfBrand(ref.Brand).endpoints, ref.ID).Err()
 	}
 	if err != nil {
-		return unavailable("create endpoint", err)
+		return unavailable("unlist endpoint", err)
+	}
+	return nil
+}
+
+// unlist takes an id out of its brand's list.
+func (s *Store) unlist(ctx context.Context, ref webhook.EndpointRef) error {
+	if err := s.rdb.SRem(ctx, keysOfBrand(ref.Brand).endpoints, ref.ID).Err(); err != nil {
+		return unavailable("unlist endpoint", err)
 	}
 	return nil
 }
@@ -146,100 +153,36 @@ func (s *Store) readEndpoints(ctx context.Context, refs []webhook.EndpointRef, k
 	cmds := make([]*redis.SliceCmd, len(refs))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, ref := range refs {
-			cmds[i] = p.HMGet(ctx, keysOfEndpoint(ref).endpoint, "settings", "disabled", "deleted")
+			cmds[i] = askEndpoint(ctx, p, ref)
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil && err != redis.Nil {
 		return nil, unavailable("endpoints", err)
 	}
 	var found []webhook.Endpoint
 	for i, ref := range refs {
-		fields := cmds[i].Val()
-		if text(fields, 0) == "" || text(fields, 2) != "" {
-			continue
-		}
-		e, err := readEndpoint(ref, text(fields, 0), text(fields, 1), keys)
+		e, ok, err := readAnswer(ref, cmds[i].Val(), keys)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, e)
+		if ok {
+			found = append(found, e)
+		}
 	}
 	return found, nil
 }
 
-// DisableEndpoint implements [webhook.Store].
-func (s *Store) DisableEndpoint(ctx context.Context, ref webhook.EndpointRef, reason string) error {
-	_, err := s.setEndpoint(ctx, ref, "disable", reason)
-	return err
+// askEndpoint asks for what readAnswer reads, and for the revision, the last of the fields.
+func askEndpoint(ctx context.Context, rdb redis.Cmdable, ref webhook.EndpointRef) *redis.SliceCmd {
+	return rdb.HMGet(ctx, keysOfEndpoint(ref).endpoint, "settings", "disabled", "deleted", "disabledAt", "rev")
 }
 
-// EnableEndpoint implements [webhook.Store].
-func (s *Store) EnableEndpoint(ctx context.Context, ref webhook.EndpointRef) ([]webhook.Run, error) {
-	return s.setEndpoint(ctx, ref, "enable", "")
-}
-
-// DeleteEndpoint implements [webhook.Store]. The tombstone outlives every event
-// that may name the endpoint.
-func (s *Store) DeleteEndpoint(ctx context.Context, ref webhook.EndpointRef) error {
-	if _, err := s.setEndpoint(ctx, ref, "delete", ""); err != nil && !errors.Is(err, webhook.ErrNotFound) {
-		return err
+// readAnswer reads an endpoint; not ok when there is none, or it was deleted.
+func readAnswer(ref webhook.EndpointRef, fields []any, keys KeyRing) (e webhook.Endpoint, ok bool, err error) {
+	if text(fields, 0) == "" || text(fields, 2) != "" {
+		return webhook.Endpoint{}, false, nil
 	}
-	return s.unlist(ctx, ref)
-}
-
-// unlist takes a deleted endpoint out of its brand's list.
-func (s *Store) unlist(ctx context.Context, ref webhook.EndpointRef) error {
-	if err := s.rdb.SRem(ctx, keysOfBrand(ref.Brand).endpoints, ref.ID).Err(); err != nil {
-		return unavailable("unlist endpoint", err)
-	}
-	return nil
-}
-
-func (s *Store) setEndpoint(ctx context.Context, ref webhook.EndpointRef, action, reason string) ([]webhook.Run, error) {
-	answer, err := s.one(ctx, action+" endpoint",
-		s.endpointCall(scriptEnable, ref, nil, action, reason, s.openFor().Milliseconds()))
-	if err != nil {
-		return nil, err
-	}
-	if answer == "gone" {
-		return nil, webhook.ErrNotFound
-	}
-	return runsOf(ref, answer), nil
-}
-
-// endpointCache keeps endpoints by revision: Claim says which one is current,
-// so an entry is never served when it is old.
-type endpointCache struct {
-	mu      sync.Mutex
-	entries map[webhook.EndpointRef]cachedEndpoint
-}
-
-type cachedEndpoint struct {
-	revision string
-	endpoint webhook.Endpoint
-}
-
-// cacheSize bounds the cache; beyond it an arbitrary entry goes.
-const cacheSize = 10_000
-
-func (c *endpointCache) get(ref webhook.EndpointRef) cachedEndpoint {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.entries[ref]
-}
-
-func (c *endpointCache) put(ref webhook.EndpointRef, e cachedEndpoint) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.entries == nil {
-		c.entries = map[webhook.EndpointRef]cachedEndpoint{}
-	}
-	if len(c.entries) >= cacheSize {
-		for other := range c.entries {
-			delete(c.entries, other)
-			break
-		}
-	}
-	c.entries[ref] = e
+	e, err = readEndpoint(ref, text(fields, 0), text(fields, 1), keys)
+	return disabledSince(e, text(fields, 3)), err == nil, err
 }

@@ -13,6 +13,9 @@ var (
 	UnpackAttempt = unpackAttempt
 )
 
+// ParsePlace is parsePlace.
+var ParsePlace = parsePlace
+
 // Open is KeyRing.open.
 var Open = KeyRing.open
 

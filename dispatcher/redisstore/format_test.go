@@ -48,10 +48,22 @@ func TestUnknownFormatIsAnErrorAndStays(t *testing.T) {
 				return err
 			},
 			"Claim": func(w *world) error { return claimError(w, "e1") },
+			"UpdateEndpoint": func(w *world) error {
+				_, _, err := w.UpdateEndpoint(w.Context(), webhook.EndpointRef{Brand: brand, ID: "a"}, disabling)
+				return err
+			},
 			"CreateEndpoint": func(w *world) error {
 				_, _, err := w.CreateEndpoint(w.Context(), endpointOf("a"))
 				return err
 			},
+		}},
+		"key": {kind: "k", spoil: spoilString, calls: map[string]func(w *world) error{
+			"Key":  func(w *world) error { return discard(w.Key(w.Context(), "key_a")) },
+			"Keys": func(w *world) error { return discard(w.Keys(w.Context())) },
+		}},
+		"key without its whole hash": {kind: "k", spoil: spoilHash, calls: map[string]func(w *world) error{
+			"Key":  func(w *world) error { return discard(w.Key(w.Context(), "key_a")) },
+			"Keys": func(w *world) error { return discard(w.Keys(w.Context())) },
 		}},
 		"attempt": {kind: "a", spoil: spoilAttempt, calls: map[string]func(w *world) error{
 			"Attempts": func(w *world) error {
@@ -64,6 +76,7 @@ func TestUnknownFormatIsAnErrorAndStays(t *testing.T) {
 			t.Run(name+"/"+call, func(t *testing.T) {
 				w := newWorld(t, redisstore.Config{})
 				w.endpoint("a")
+				w.must(w.CreateKey(t.Context(), keyOf("key_a")))
 				if tt.kind == "a" {
 					w.settle(w.run("done", "a"), delivered())
 				} else {
@@ -105,6 +118,10 @@ func notThat(err error) bool {
 
 func spoilString(w *world, key string) {
 	w.must(w.rdb.SetRange(w.Context(), key, 0, "9").Err())
+}
+
+func spoilHash(w *world, key string) {
+	w.must(w.rdb.Set(w.Context(), key, `1{"hash":"AAAA","createdMs":1}`, 0).Err())
 }
 
 func spoilSettings(w *world, key string) {

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -93,6 +94,28 @@ func FuzzSealThenOpen(f *testing.F) {
 		}
 		if _, err := redisstore.Open(ring, sealed, webhook.EndpointRef{Brand: brand, ID: id + "x"}, field); err == nil {
 			t.Fatal("opens for another endpoint")
+		}
+	})
+}
+
+// Whatever a caller hands in as a cursor: it is refused by its field, or is the
+// one way to write a place.
+func FuzzParsePlace(f *testing.F) {
+	for _, text := range []string{"", "1738324800123-0:ep_1", "1738324800123-7:ep_1:evt_1", "9223372036854775807-0:a",
+		"9223372036854775808-0:a", "-1-0:a", "1-1", "1-1:", "01-0:a", "1-+1:a", "1-0:a:", "1-0::a", "1-0:\xff"} {
+		f.Add(text, 1)
+		f.Add(text, 2)
+	}
+	f.Fuzz(func(t *testing.T, text string, names int) {
+		p, err := redisstore.ParsePlace(text, names)
+		if err != nil {
+			if wrong, ok := errors.AsType[*webhook.FieldError](err); !ok || wrong.Field != "cursor" {
+				t.Fatalf("error %v", err)
+			}
+			return
+		}
+		if p.String() != text {
+			t.Fatalf("%q is written as %q", text, p)
 		}
 	})
 }

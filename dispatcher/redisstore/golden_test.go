@@ -142,6 +142,23 @@ func TestSettingsAreStable(t *testing.T) {
 	}
 }
 
+func TestAPackedKeyIsStable(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	want := keyOf("key_a")
+	w.must(w.CreateKey(t.Context(), want))
+	stored, err := w.rdb.Get(t.Context(), w.only("k")).Bytes()
+	w.must(err)
+	golden(t, "key.golden", stored)
+	stored, err = os.ReadFile(filepath.Join("testdata", "key.golden"))
+	w.must(err)
+	w.must(w.rdb.Set(t.Context(), w.only("k"), stored, 0).Err())
+	got, err := w.Key(t.Context(), want.ID)
+	w.must(err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // What version 1 sealed opens for ever: a fixed key and a fixed ciphertext.
 func TestASealIsStable(t *testing.T) {
 	ring := parseRing(t, "fixed:"+strings.Repeat("A", 43)+"=")

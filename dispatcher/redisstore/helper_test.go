@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -83,6 +84,19 @@ func (w *world) endpoint(id string, change ...func(*webhook.Endpoint)) webhook.E
 		w.Fatalf("CreateEndpoint(%s): created %v, %v", id, created, err)
 	}
 	return e.Ref()
+}
+
+// disabling is a change of an endpoint.
+func disabling(e *webhook.Endpoint) error {
+	e.DisabledReason = webhook.DisabledManually
+	return nil
+}
+
+// keyOf is a key of the API.
+func keyOf(id string) webhook.APIKey {
+	return webhook.APIKey{
+		ID: id, Brand: brand, Description: "of <tests>", Hash: sha256.Sum256([]byte(id)), CreatedAt: time.UnixMilli(1767225600000).UTC(),
+	}
 }
 
 // serial is an endpoint that has one delivery in flight at a time.
@@ -183,6 +197,19 @@ func (w *world) doomed(ref webhook.EndpointRef) {
 	for _, d := range b.Doomed {
 		w.settle(webhook.Run{DeliveryRef: d.Ref}, webhook.Verdict{State: d.State, DeathReason: d.Death})
 	}
+}
+
+// cancel settles what a deleted endpoint had open, as the dispatcher does.
+func (w *world) cancel(ref webhook.EndpointRef) {
+	w.Helper()
+	for range 10 {
+		_, more, err := w.CancelOpen(w.Context(), ref)
+		w.must(err)
+		if !more {
+			return
+		}
+	}
+	w.Fatalf("%s has something to cancel for ever", ref)
 }
 
 // keysOf scans for the keys of a kind, the word after the tag; all when empty.

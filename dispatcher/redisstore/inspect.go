@@ -52,7 +52,7 @@ func (s *Store) Inspect(ctx context.Context, ref webhook.EndpointRef) (webhook.B
 		return webhook.Backlog{}, err
 	}
 	a := list(answer)
-	backlog := webhook.Backlog{Released: runsOf(ref, a[0]), Suspects: runsOf(ref, a[1])}
+	backlog := webhook.Backlog{Deleted: a[5] == int64(1), Released: runsOf(ref, a[0]), Suspects: runsOf(ref, a[1])}
 	backlog.Doomed = slices.Concat(
 		doomed(ref, list(a[2]), webhook.StateCancelled, ""),
 		doomed(ref, list(a[4]), webhook.StateExpired, ""),

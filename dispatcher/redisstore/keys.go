@@ -57,6 +57,12 @@ func keysOfEndpoint(ref webhook.EndpointRef) endpointKeys {
 	}
 }
 
+// keyOfKey is where a key of the API is kept.
+func keyOfKey(id string) string { return tagOf(id) + "k:" + id }
+
+// keyOfKeys is the list of all keys of the API.
+func keyOfKeys() string { return tagOf("keys") + "keys" }
+
 // refOf splits a member, "brand:id".
 func refOf(member string) (brand, id string) {
 	brand, id, _ = strings.Cut(member, ":")

@@ -86,13 +86,13 @@ func TestAdmitDropsWhatIsOldFromTheIndex(t *testing.T) {
 
 func TestDeadLettersUpToNoneIsNone(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
-	ref := w.endpoint("a")
+	w.endpoint("a")
 	w.settle(w.run("e1", "a"), dead())
 	for limit, want := range []int{0, 1, 1} {
-		letters, err := w.DeadLetters(t.Context(), ref, limit)
+		page, err := w.DeadLetters(t.Context(), webhook.DeadLetterQuery{Brand: brand, Slice: webhook.Slice{Limit: limit}})
 		w.must(err)
-		if len(letters) != want {
-			t.Errorf("limit %d: %v, want %d", limit, letters, want)
+		if len(page.Items) != want {
+			t.Errorf("limit %d: %v, want %d", limit, page.Items, want)
 		}
 	}
 }

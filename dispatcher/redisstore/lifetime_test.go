@@ -13,8 +13,8 @@ import (
 )
 
 // endless are the kinds of key without a time to live: they end when they are
-// empty, or with their endpoint. All others are the past, and end by themselves.
-var endless = []string{"p", "b", "l", "o", "r", "due", "admitting"}
+// empty, or with their endpoint or key. All others are the past, and end by themselves.
+var endless = []string{"p", "b", "k", "keys", "l", "o", "r", "due", "admitting"}
 
 // everyKind leaves at least one delivery in every state that a store knows.
 func (w *world) everyKind() {
@@ -40,13 +40,15 @@ func (w *world) everyKind() {
 	waiting.ExpiresAt = w.clock.Now().Add(time.Hour)
 	w.admit(waiting, "busy")
 
-	w.must(w.DisableEndpoint(w.Context(), w.ref("off"), webhook.DisabledManually))
+	_, _, err := w.UpdateEndpoint(w.Context(), w.ref("off"), disabling)
+	w.must(err)
 	w.admit(w.event("notSent"), "off")
 	w.run("goes", "gone")
 	w.admit(w.event("cancelled"), "gone")
 	w.must(w.DeleteEndpoint(w.Context(), w.ref("gone")))
-	w.doomed(w.ref("gone"))
-	_, err := w.Admit(w.Context(), fanoutOf(w.event("unfinished"), "open"))
+	w.cancel(w.ref("gone"))
+	w.must(w.CreateKey(w.Context(), keyOf("key_a")))
+	_, err = w.Admit(w.Context(), fanoutOf(w.event("unfinished"), "open"))
 	w.must(err)
 	_, err = w.Survey(w.Context(), 0)
 	w.must(err)
@@ -90,7 +92,7 @@ func TestTheLedgerIsEmptyInTheEnd(t *testing.T) {
 	w.must(w.Finish(t.Context(), []webhook.Event{w.event("unfinished")}))
 	w.settleEverything()
 	for _, key := range keysOf(t, w.rdb, "") {
-		if kind := kindOf(key); slices.Contains(endless, kind) && kind != "p" && kind != "b" {
+		if kind := kindOf(key); slices.Contains(endless[4:], kind) {
 			t.Errorf("%s is still there", key)
 		}
 	}
@@ -112,6 +114,9 @@ func (w *world) settleEverything() {
 				w.workOff(run)
 			}
 			w.doomed(ref)
+			if b.Deleted {
+				w.cancel(ref)
+			}
 		}
 	}
 	w.Fatal("endpoints are due for ever")
@@ -173,6 +178,23 @@ func TestASettledRecordLivesForItsRetention(t *testing.T) {
 	w.endpoint("a")
 	w.settle(w.run("e1", "a"), delivered())
 	w.wantTTL("d", 3*time.Hour-time.Minute, 3*time.Hour)
+}
+
+func TestACancelledRecordLivesForItsRetention(t *testing.T) {
+	w := newWorld(t, redisstore.Config{MaxAge: 10 * time.Hour, RetainDelivered: 3 * time.Hour})
+	ref := w.endpoint("a")
+	e := w.event("e1")
+	e.ExpiresAt = w.clock.Now().Add(time.Hour)
+	w.settle(w.admit(e, "a").Runs[0], retryAt(e.ExpiresAt))
+	w.must(w.DeleteEndpoint(t.Context(), ref))
+	w.cancel(ref)
+	w.wantState("e1", "a", webhook.StateCancelled)
+	w.wantTTL("d", 3*time.Hour-time.Minute, 3*time.Hour)
+	for _, live := range []string{"q", "pub", "exp"} {
+		if w.rdb.HExists(t.Context(), w.only("d"), live).Val() {
+			t.Errorf("the record holds %s, of which only an open delivery has need", live)
+		}
+	}
 }
 
 // A dead letter's retention never shortens the life of an event.

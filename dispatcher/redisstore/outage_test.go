@@ -25,10 +25,19 @@ type method struct {
 
 func discard[T any](_ T, err error) error { return err }
 
+// unlessGone takes the want of what is to be deleted for a call that was repeated.
+func unlessGone(err error) error {
+	if errors.Is(err, webhook.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 func methods(w *world) []method {
 	ref := w.ref("a")
 	delivery := webhook.DeliveryRef{Brand: brand, EventID: "running", EndpointID: "a"}
 	run := webhook.Run{DeliveryRef: delivery, Number: 1, Queue: "live-1"}
+	page := webhook.Slice{Limit: 10}
 	return []method{
 		{"Admit", true, func(ctx context.Context, s webhook.Store) error {
 			return discard(s.Admit(ctx, fanoutOf(w.event("new"), "a")))
@@ -47,18 +56,46 @@ func methods(w *world) []method {
 		{"Endpoint", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Endpoint(ctx, ref)) }},
 		{"Endpoints", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Endpoints(ctx, brand)) }},
 		{"Routes", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Routes(ctx, brand)) }},
-		{"DisableEndpoint", true, func(ctx context.Context, s webhook.Store) error {
-			return s.DisableEndpoint(ctx, w.ref("b"), webhook.DisabledManually)
+		{"UpdateEndpoint", true, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.UpdateEndpoint(ctx, w.ref("b"), disabling)
+			return err
 		}},
-		{"EnableEndpoint", true, func(ctx context.Context, s webhook.Store) error { return discard(s.EnableEndpoint(ctx, ref)) }},
-		{"DeleteEndpoint", true, func(ctx context.Context, s webhook.Store) error { return s.DeleteEndpoint(ctx, w.ref("c")) }},
+		{"DeleteEndpoint", true, func(ctx context.Context, s webhook.Store) error {
+			return unlessGone(s.DeleteEndpoint(ctx, w.ref("c")))
+		}},
+		{"CancelOpen", true, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.CancelOpen(ctx, w.ref("deleted"))
+			return err
+		}},
+		{"Health", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.Health(ctx, []webhook.EndpointRef{ref}))
+		}},
+		{"CreateKey", true, func(ctx context.Context, s webhook.Store) error { return s.CreateKey(ctx, keyOf("key_new")) }},
+		{"Key", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Key(ctx, "key_a")) }},
+		{"Keys", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Keys(ctx)) }},
+		{"DeleteKey", true, func(ctx context.Context, s webhook.Store) error { return unlessGone(s.DeleteKey(ctx, "key_b")) }},
 		{"Event", false, func(ctx context.Context, s webhook.Store) error {
 			_, _, err := s.Event(ctx, delivery.Event())
 			return err
 		}},
 		{"Delivery", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Delivery(ctx, delivery)) }},
+		{"Deliveries", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.Deliveries(ctx, []webhook.DeliveryRef{delivery}))
+		}},
 		{"Attempts", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Attempts(ctx, delivery)) }},
-		{"DeadLetters", false, func(ctx context.Context, s webhook.Store) error { return discard(s.DeadLetters(ctx, ref, 10)) }},
+		{"Events", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.Events(ctx, webhook.EventQuery{Brand: brand, Slice: page}))
+		}},
+		{"AttemptLog", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.AttemptLog(ctx, webhook.AttemptQuery{Brand: brand, Slice: page}))
+		}},
+		{"AttemptLog", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.AttemptLog(ctx, webhook.AttemptQuery{Brand: brand, EventID: "attempted", Slice: page}))
+		}},
+		{"RecordTest", true, func(ctx context.Context, s webhook.Store) error { return s.RecordTest(ctx, testOf("a", w.clock.Now())) }},
+		{"DeadLetters", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.DeadLetters(ctx, webhook.DeadLetterQuery{Brand: brand, Slice: page}))
+		}},
 		{"Survey", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Survey(ctx, 1)) }},
 		{"Inspect", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Inspect(ctx, ref)) }},
 		{"Redrive", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Redrive(ctx, run)) }},
@@ -75,6 +112,14 @@ func (w *world) furnish() {
 	w.run("running", "a")
 	other := w.run("attempted", "a")
 	w.settle(other, retryAt(w.clock.Now().Add(time.Hour)))
+	w.settle(w.run("died", "a"), dead())
+	deleted := w.endpoint("deleted", serial)
+	w.run("out", "deleted")
+	w.admit(w.event("waits"), "deleted")
+	w.must(w.DeleteEndpoint(w.Context(), deleted))
+	for _, id := range []string{"key_a", "key_b"} {
+		w.must(w.CreateKey(w.Context(), keyOf(id)))
+	}
 }
 
 func TestTheTableOfMethodsIsComplete(t *testing.T) {
@@ -142,7 +187,7 @@ func TestAFullRedisRefusesToWrite(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
 	w.furnish()
 	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
-	drains := []string{"Record", "Redrive", "Inspect"}
+	drains := []string{"Record", "Redrive", "Inspect", "DeleteEndpoint", "CancelOpen", "DeleteKey"}
 	refused := func(m method) bool { return m.writes && !slices.Contains(drains, m.name) }
 	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, refused)
 	for _, m := range methods(w) { // what is open drains, and everything can be read

@@ -54,6 +54,22 @@ func TestRoundTrips(t *testing.T) {
 			return discard(w.Record(t.Context(), settlementOf(bad, dead(), w.clock.Now())))
 		}},
 		{"Endpoints", trips{commands: 1, pipelines: 1}, func() error { return discard(w.Endpoints(t.Context(), brand)) }},
+		{"UpdateEndpoint", trips{commands: 1, pipelines: 1}, func() error {
+			_, _, err := w.UpdateEndpoint(t.Context(), w.ref("b"), disabling)
+			return err
+		}},
+		{"Health of three", trips{pipelines: 1}, func() error {
+			return discard(w.Health(t.Context(), []webhook.EndpointRef{w.ref("a"), w.ref("b"), w.ref("c")}))
+		}},
+		{"DeleteEndpoint", trips{commands: 1, pipelines: 1}, func() error { return w.DeleteEndpoint(t.Context(), w.ref("c")) }},
+		{"CancelOpen", trips{pipelines: 1}, func() error {
+			_, _, err := w.CancelOpen(t.Context(), w.ref("c"))
+			return err
+		}},
+		{"CreateKey", trips{commands: 2}, func() error { return w.CreateKey(t.Context(), keyOf("key_a")) }},
+		{"Key", trips{commands: 1}, func() error { return discard(w.Key(t.Context(), "key_a")) }},
+		{"Keys", trips{commands: 1, pipelines: 1}, func() error { return discard(w.Keys(t.Context())) }},
+		{"DeleteKey", trips{commands: 2}, func() error { return w.DeleteKey(t.Context(), "key_a") }},
 		{"Survey", trips{pipelines: 1}, func() error { return discard(w.Survey(t.Context(), 0)) }},
 		{"Inspect", trips{pipelines: 1}, func() error { return discard(w.Inspect(t.Context(), w.ref("a"))) }},
 		{"Redrive", trips{pipelines: 1}, func() error { return discard(w.Redrive(t.Context(), late)) }},
@@ -87,6 +103,10 @@ func (w *world) warm() {
 	w.must(err)
 	_, err = w.Survey(w.Context(), 1)
 	w.must(err)
+	_, _, err = w.UpdateEndpoint(w.Context(), ref, disabling)
+	w.must(err)
+	w.must(w.DeleteEndpoint(w.Context(), ref))
+	w.cancel(ref)
 }
 
 // A server that lost its scripts, as after a failover, costs one more pipeline and not one trip a command.

@@ -23,8 +23,11 @@ var (
 	scriptRecord  = script("endpoint", "record")
 	scriptRedrive = script("endpoint", "redrive")
 	scriptInspect = script("endpoint", "inspect")
-	scriptEnable  = script("endpoint", "enable")
+	scriptUpdate  = script("endpoint", "update")
+	scriptDelete  = script("endpoint", "delete")
+	scriptCancel  = script("endpoint", "cancel")
 	scriptView    = script("endpoint", "view")
+	scriptTest    = script("test")
 )
 
 type luaScript struct{ source, sha string }

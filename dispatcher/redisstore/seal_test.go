@@ -201,6 +201,26 @@ func TestTheNewestKeySealsAndAllOpen(t *testing.T) {
 	}
 }
 
+// A change seals everything anew, with the newest key.
+func TestAChangeSealsWithTheNewestKey(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	_, first := randomKey("first")
+	_, second := randomKey("second")
+	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, first)})
+	ref := w.endpoint("a", func(e *webhook.Endpoint) { e.Headers = map[string]string{"X-Team": "blue"} })
+	before, err := w.Endpoint(t.Context(), ref)
+	w.must(err)
+	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, second, first)})
+	_, _, err = w.UpdateEndpoint(t.Context(), ref, func(*webhook.Endpoint) error { return nil })
+	w.must(err)
+	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, second)})
+	after, err := w.Endpoint(t.Context(), ref)
+	w.must(err)
+	if !after.Secrets[0].SameKey(before.Secrets[0]) || after.Headers["X-Team"] != "blue" {
+		t.Errorf("stored %+v", after)
+	}
+}
+
 func TestTwoSealsOfTheSameDiffer(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	secret := signer.NewSecret()

@@ -83,6 +83,15 @@ func readEndpoint(ref webhook.EndpointRef, packed, disabled string, keys KeyRing
 	return e, nil
 }
 
+// disabledSince raises UpdatedAt to when an attempt disabled the endpoint, which
+// leaves its settings as they are. The text holds milliseconds; empty when none did.
+func disabledSince(e webhook.Endpoint, ms string) webhook.Endpoint {
+	if at := timeOf(number(ms)); at.After(e.UpdatedAt) {
+		e.UpdatedAt = at
+	}
+	return e
+}
+
 func unpackEndpoint(ref webhook.EndpointRef, packed string, keys KeyRing) (webhook.Endpoint, error) {
 	var kept settings
 	if packed == "" || packed[0] != formatSettings || json.Unmarshal([]byte(packed[1:]), &kept) != nil {

@@ -101,6 +101,7 @@ func TestTagsAreFixed(t *testing.T) {
 		w.admit(w.event("to-"+id), id)
 	}
 	w.settle(w.run("dies", "a"), dead())
+	w.must(w.CreateKey(t.Context(), keyOf("key_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f")))
 	_, err := w.Admit(t.Context(), fanoutOf(w.event("evt_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f")))
 	w.must(err)
 	got := map[string]bool{}
@@ -137,4 +138,6 @@ var fixedKeys = []string{
 	"oh:{s30}:o:acme:ep_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f",
 	"oh:{s30}:d:acme:ep_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f:to-ep_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f",
 	"oh:{s30}:due",
+	"oh:{s36}:k:key_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f",
+	"oh:{s13}:keys",
 }

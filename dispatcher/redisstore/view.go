@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -13,7 +12,7 @@ import (
 // Event implements [webhook.Store].
 func (s *Store) Event(ctx context.Context, ref webhook.EventRef) (webhook.Event, []string, error) {
 	packed, err := s.rdb.Get(ctx, keysOfEvent(ref).event).Bytes()
-	if errors.Is(err, redis.Nil) {
+	if err == redis.Nil {
 		return webhook.Event{}, nil, webhook.ErrNotFound
 	}
 	if err != nil {
@@ -31,36 +30,34 @@ func (s *Store) Event(ctx context.Context, ref webhook.EventRef) (webhook.Event,
 
 // Delivery implements [webhook.Store].
 func (s *Store) Delivery(ctx context.Context, ref webhook.DeliveryRef) (webhook.Delivery, error) {
-	answer, err := s.one(ctx, "delivery", s.endpointCall(scriptView, ref.Endpoint(), nil, ref.EventID))
+	found, err := s.Deliveries(ctx, []webhook.DeliveryRef{ref})
 	if err != nil {
 		return webhook.Delivery{}, err
 	}
-	a := list(answer)
-	if len(a) == 0 {
+	if found[0].State == "" {
 		return webhook.Delivery{}, webhook.ErrNotFound
 	}
-	return webhook.Delivery{
-		Ref: ref, State: webhook.State(text(a, 0)), Attempts: int(number(text(a, 1))),
-		NextAttemptAt: timeOf(number(text(a, 2))), DeathReason: webhook.DeathReason(text(a, 3)),
-		UpdatedAt: timeOf(number(text(a, 4))), Position: int(number(text(a, 5))), WaitingFor: text(a, 6),
-	}, nil
+	return found[0], nil
 }
 
-// DeadLetters implements [webhook.Store].
-func (s *Store) DeadLetters(ctx context.Context, ref webhook.EndpointRef, limit int) ([]webhook.DeliveryRef, error) {
-	if limit <= 0 {
-		return nil, nil
+// Deliveries implements [webhook.Store], in one pipeline.
+func (s *Store) Deliveries(ctx context.Context, refs []webhook.DeliveryRef) ([]webhook.Delivery, error) {
+	calls := make([]call, len(refs))
+	for i, ref := range refs {
+		calls[i] = s.endpointCall(scriptView, ref.Endpoint(), nil, ref.EventID)
 	}
-	oldest := millis(s.cfg.Now().Add(-s.cfg.RetainDeadLetters))
-	ids, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: keysOfEndpoint(ref).dead, Start: "+inf", Stop: oldest, ByScore: true, Rev: true, Count: int64(limit),
-	}).Result()
+	answers, err := s.run(ctx, "delivery", calls)
 	if err != nil {
-		return nil, unavailable("dead letters", err)
+		return nil, err
 	}
-	letters := make([]webhook.DeliveryRef, len(ids))
-	for i, id := range ids {
-		letters[i] = webhook.DeliveryRef{Brand: ref.Brand, EventID: id, EndpointID: ref.ID}
+	found := make([]webhook.Delivery, len(refs))
+	for i, ref := range refs {
+		a := list(answers[i])
+		found[i] = webhook.Delivery{
+			Ref: ref, State: webhook.State(text(a, 0)), Attempts: int(number(text(a, 1))),
+			NextAttemptAt: timeOf(number(text(a, 2))), DeathReason: webhook.DeathReason(text(a, 3)),
+			UpdatedAt: timeOf(number(text(a, 4))), Position: int(number(text(a, 5))), WaitingFor: text(a, 6),
+		}
 	}
-	return letters, nil
+	return found, nil
 }

@@ -83,12 +83,11 @@ var admitTests = map[string]func(*T){
 		ref := t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
 		first := t.runOf("first", "a")
 		t.wantRuns(t.admitOnly(t.event("e1"), "a").Runs)
-		t.must(t.DisableEndpoint(t.Context(), ref, webhook.DisabledManually))
+		t.disable(ref)
 		t.wantRuns(t.admit(t.event("e1"), "a").Runs)
 		t.wantState("e1", "a", webhook.StateWaiting)
 		t.settle(first, delivered())
-		released, err := t.EnableEndpoint(t.Context(), ref)
-		t.must(err)
+		released := t.enable(ref)
 		t.wantRuns(released, "e1")
 		t.wantClaim(released[0], webhook.ClaimGo)
 	},
@@ -155,7 +154,7 @@ var admitTests = map[string]func(*T){
 	},
 	"Admit/to a disabled, deleted or unknown endpoint sends nothing": func(t *T) {
 		disabled, deleted := t.endpoint("off"), t.endpoint("gone")
-		t.must(t.DisableEndpoint(t.Context(), disabled, webhook.DisabledManually))
+		t.disable(disabled)
 		t.must(t.DeleteEndpoint(t.Context(), deleted))
 		t.wantRuns(t.admit(t.event("e1"), "off", "gone", "never").Runs)
 		t.wantState("e1", "off", webhook.StateNotSent)

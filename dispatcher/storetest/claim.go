@@ -71,15 +71,14 @@ var claimTests = map[string]func(*T){
 		for i := range maxInFlight {
 			t.admit(t.event(fmt.Sprint("e", i)), "a")
 		}
-		t.must(t.DisableEndpoint(t.Context(), ref, webhook.DisabledManually))
+		t.disable(ref)
 		t.wantClaim(run, webhook.ClaimParked)
 		if d := t.wantState("first", "a", webhook.StateWaiting); d.Position != 1 || d.WaitingFor != "disabled" {
 			t.Fatalf("parked = %+v, want first in the line, disabled", d)
 		}
 		t.wantClaim(run, webhook.ClaimStale)
 
-		released, err := t.EnableEndpoint(t.Context(), ref)
-		t.must(err)
+		released := t.enable(ref)
 		t.wantRuns(released, "first")
 		if released[0].Number != run.Number+1 {
 			t.Fatalf("run %d after %d", released[0].Number, run.Number)

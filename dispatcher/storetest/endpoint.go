@@ -69,7 +69,9 @@ var endpointTests = map[string]func(*T){
 		ref := t.endpoint("a")
 		t.endpoint("b")
 		t.must(t.DeleteEndpoint(t.Context(), ref))
-		t.must(t.DeleteEndpoint(t.Context(), ref))
+		if err := t.DeleteEndpoint(t.Context(), ref); !errors.Is(err, webhook.ErrNotFound) {
+			t.Fatalf("deleted again: %v", err)
+		}
 		if _, err := t.Endpoint(t.Context(), ref); !errors.Is(err, webhook.ErrNotFound) {
 			t.Fatalf("deleted: %v", err)
 		}
@@ -78,26 +80,50 @@ var endpointTests = map[string]func(*T){
 		if len(listed) != 1 || listed[0].ID != "b" {
 			t.Fatalf("listed %v", listed)
 		}
-		if _, _, err := t.CreateEndpoint(t.Context(), webhook.Endpoint{ID: "a", Brand: t.brand}); !errors.Is(err, webhook.ErrConflict) {
+		if _, _, err := t.CreateEndpoint(t.Context(), webhook.Endpoint{ID: "a", Brand: t.brand}); !errors.Is(err, webhook.ErrDeleted) {
 			t.Fatalf("the id of a deleted endpoint: %v", err)
 		}
 	},
 	"Endpoint/asking for the id of a deleted one uses up no place": func(t *T) {
 		t.must(t.DeleteEndpoint(t.Context(), t.endpoint("gone")))
-		if _, _, err := t.CreateEndpoint(t.Context(), webhook.Endpoint{ID: "gone", Brand: t.brand}); !errors.Is(err, webhook.ErrConflict) {
+		if _, _, err := t.CreateEndpoint(t.Context(), webhook.Endpoint{ID: "gone", Brand: t.brand}); !errors.Is(err, webhook.ErrDeleted) {
 			t.Fatalf("the id of a deleted endpoint: %v", err)
 		}
 		for i := range endpointsPerBrand {
 			t.endpoint(fmt.Sprint("e", i))
 		}
 	},
-	"Endpoint/disabling and enabling an unknown one is not found": func(t *T) {
-		ref := webhook.EndpointRef{Brand: t.brand, ID: "never"}
-		if err := t.DisableEndpoint(t.Context(), ref, webhook.DisabledManually); !errors.Is(err, webhook.ErrNotFound) {
-			t.Fatalf("disable: %v", err)
+	"Endpoint/deleted makes room for another": func(t *T) {
+		for i := range endpointsPerBrand {
+			t.endpoint(fmt.Sprint("e", i))
 		}
-		if _, err := t.EnableEndpoint(t.Context(), ref); !errors.Is(err, webhook.ErrNotFound) {
-			t.Fatalf("enable: %v", err)
-		}
+		t.must(t.DeleteEndpoint(t.Context(), webhook.EndpointRef{Brand: t.brand, ID: "e0"}))
+		t.endpoint("more")
 	},
+	"Endpoint/deleting an unknown one is not found": func(t *T) {
+		t.endpoint("a")
+		ref := webhook.EndpointRef{Brand: t.brand, ID: "never"}
+		if err := t.DeleteEndpoint(t.Context(), ref); !errors.Is(err, webhook.ErrNotFound) {
+			t.Fatalf("unknown: %v", err)
+		}
+		t.endpoint("never") // its id is free
+	},
+}
+
+// seen is the brand's only endpoint in all the ways in which it can be read: by
+// itself, of the list, of the routes, and as a repeated creation answers it.
+func (t *T) seen(ref webhook.EndpointRef) []webhook.Endpoint {
+	t.Helper()
+	one, err := t.Endpoint(t.Context(), ref)
+	t.must(err)
+	all, err := t.Endpoints(t.Context(), ref.Brand)
+	t.must(err)
+	routes, err := t.Routes(t.Context(), ref.Brand)
+	t.must(err)
+	again, created, err := t.CreateEndpoint(t.Context(), one)
+	t.must(err)
+	if created || len(all) != 1 || len(routes) != 1 {
+		t.Fatalf("created %v, %d endpoints, %d routes, want one endpoint", created, len(all), len(routes))
+	}
+	return []webhook.Endpoint{one, all[0], routes[0], again}
 }

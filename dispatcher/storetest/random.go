@@ -47,13 +47,14 @@ func (w *walk) step() {
 		w.take()
 	case n < 95:
 		w.reconcile()
-	case w.off:
-		runs, err := w.EnableEndpoint(w.Context(), w.ref)
-		w.must(err)
+	case n < 97:
+		_, runs := w.update(w.ref, func(e *webhook.Endpoint) { e.MaxInFlight = w.rand.IntN(maxInFlight + 1) })
 		w.enqueue(runs)
+	case w.off:
+		w.enqueue(w.enable(w.ref))
 		w.off = false
 	default:
-		w.must(w.DisableEndpoint(w.Context(), w.ref, webhook.DisabledManually))
+		w.disable(w.ref)
 		w.off = true
 	}
 	w.check()
@@ -148,9 +149,7 @@ func (w *walk) stateOf(e webhook.Event) webhook.State {
 // not sent because the endpoint was off, exactly once, and the ledger is empty.
 func (w *walk) drain() {
 	if w.off {
-		runs, err := w.EnableEndpoint(w.Context(), w.ref)
-		w.must(err)
-		w.enqueue(runs)
+		w.enqueue(w.enable(w.ref))
 	}
 	for round := 0; len(w.tasks) > 0 || len(w.settled) < len(w.events); round++ {
 		if round > 20*len(w.events) {

@@ -70,28 +70,28 @@ var reconcileTests = map[string]func(*T){
 			t.Fatalf("suspects %v, want %v and %v", b.Suspects, out, retried)
 		}
 	},
-	"Inspect/of a deleted endpoint cancels what waits": func(t *T) {
-		ref := t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
+	"Inspect/says that an endpoint was deleted": func(t *T) {
+		ref := t.endpoint("a", serial)
 		retried := t.runOf("retried", "a")
-		t.settle(retried, t.retryIn(time.Hour))
-		t.runOf("out", "a")
+		t.settle(retried, t.retryIn(time.Second))
+		out := t.runOf("out", "a")
 		t.admit(t.event("waits"), "a")
+		if t.inspect(ref).Deleted {
+			t.Fatal("deleted before its time")
+		}
 		t.must(t.DeleteEndpoint(t.Context(), ref))
 		if !t.surveyed().due(ref) {
 			t.Fatal("a deleted endpoint is not due at once")
 		}
-		for _, d := range t.inspect(ref).Doomed {
-			t.record(nil, webhook.Run{DeliveryRef: d.Ref}, webhook.Verdict{State: d.State, DeathReason: d.Death})
+		t.pass(2 * period)
+		if b := t.inspect(ref); !b.Deleted || len(b.Released)+len(b.Doomed) != 0 || !slices.Equal(b.Suspects, []webhook.Run{out}) {
+			t.Fatalf("backlog %+v, want it deleted, and %v suspected", b, out)
 		}
-		t.wantState("waits", "a", webhook.StateCancelled)
-		t.wantState("retried", "a", webhook.StateCancelled)
-		t.wantState("out", "a", webhook.StateRunning)
-		t.wantClaim(retried, webhook.ClaimStale)
 	},
 	"Inspect/ends what waited too long": func(t *T) {
 		ref := t.endpoint("a")
 		run := t.runOf("e1", "a")
-		t.must(t.DisableEndpoint(t.Context(), ref, webhook.DisabledManually))
+		t.disable(ref)
 		t.wantClaim(run, webhook.ClaimParked)
 		t.pass(maxAge)
 		doomed := t.inspect(ref).Doomed

@@ -126,13 +126,11 @@ var recordTests = map[string]func(*T){
 	"Record/of a parked run that was delivered takes it out of the line": func(t *T) {
 		ref := t.endpoint("a")
 		run := t.runOf("e1", "a")
-		t.must(t.DisableEndpoint(t.Context(), ref, webhook.DisabledManually))
+		t.disable(ref)
 		t.wantClaim(run, webhook.ClaimParked)
 		t.settle(run, delivered())
 		t.wantState("e1", "a", webhook.StateDelivered)
-		released, err := t.EnableEndpoint(t.Context(), ref)
-		t.must(err)
-		t.wantRuns(released)
+		t.wantRuns(t.enable(ref))
 	},
 	"Record/dead letters are listed, newest first": func(t *T) {
 		ref := t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 10 })
@@ -144,42 +142,43 @@ var recordTests = map[string]func(*T){
 			}
 			t.pass(time.Second)
 		}
-		letters, err := t.DeadLetters(t.Context(), ref, 2)
-		t.must(err)
-		if len(letters) != 2 || letters[0].EventID != "e2" || letters[1].EventID != "e1" {
-			t.Fatalf("dead letters %v", letters)
-		}
+		wantList(t, letterID, t.deadLetters(webhook.DeadLetterQuery{EndpointID: ref.ID}), "e2 a", "e1 a", "e0 a")
 	},
 	"Record/dead letters end with their retention": func(t *T) {
 		ref := t.endpoint("a")
 		t.settle(t.runOf("old", "a"), dead(webhook.DeathMaxAttempts))
 		t.pass(retainDeadLetters)
-		letters, err := t.DeadLetters(t.Context(), ref, 10)
-		t.must(err)
-		if len(letters) != 1 {
-			t.Fatalf("dead letters %v at their last moment", letters)
-		}
+		wantList(t, letterID, t.deadLetters(webhook.DeadLetterQuery{EndpointID: ref.ID}), "old a")
 		t.pass(time.Millisecond)
-		letters, err = t.DeadLetters(t.Context(), ref, 10)
-		t.must(err)
-		if len(letters) != 0 {
-			t.Fatalf("dead letters %v after their retention", letters)
-		}
+		wantList(t, letterID, t.deadLetters(webhook.DeadLetterQuery{EndpointID: ref.ID}))
 	},
 	"Record/a gone endpoint is disabled and what waits keeps waiting": func(t *T) {
-		ref := t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
+		ref := t.endpoint("a", serial)
 		run := t.runOf("e1", "a")
 		t.admit(t.event("e2"), "a")
+		t.pass(time.Minute)
 		v := dead(webhook.DeathGone)
 		v.Disable = webhook.DisabledGone
 		t.wantRuns(t.settle(run, v))
-		e, err := t.Endpoint(t.Context(), ref)
-		t.must(err)
-		if e.DisabledReason != webhook.DisabledGone {
-			t.Fatalf("disabled reason %q", e.DisabledReason)
+		at := t.now()
+		t.pass(time.Minute)
+		for _, e := range t.seen(ref) {
+			if e.DisabledReason != webhook.DisabledGone || !e.UpdatedAt.Equal(at) || e.CreatedAt.Equal(at) {
+				t.Fatalf("disabled reason %q, updated at %s, want gone at %s", e.DisabledReason, e.UpdatedAt, at)
+			}
 		}
 		if d := t.wantState("e2", "a", webhook.StateWaiting); d.WaitingFor != "disabled" {
 			t.Fatalf("e2 waits for %q", d.WaitingFor)
+		}
+		t.wantRuns(t.enable(ref), "e2")
+		for _, e := range t.seen(ref) {
+			if e.DisabledReason != "" || !e.UpdatedAt.Equal(t.now()) {
+				t.Fatalf("disabled reason %q, updated at %s, want enabled at %s", e.DisabledReason, e.UpdatedAt, t.now())
+			}
+		}
+		t.update(ref, func(e *webhook.Endpoint) { e.UpdatedAt = e.CreatedAt }) // by a process whose clock is behind
+		if e := t.seen(ref)[0]; !e.UpdatedAt.Equal(e.CreatedAt) {
+			t.Fatalf("updated at %s, want %s", e.UpdatedAt, e.CreatedAt)
 		}
 	},
 }

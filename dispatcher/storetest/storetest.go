@@ -33,7 +33,8 @@ const (
 // with the given settings, whose locks run on the given clock.
 func Run(t *testing.T, open func(t *testing.T, s Settings) webhook.Store) {
 	t.Helper()
-	suites := []map[string]func(*T){admitTests, claimTests, recordTests, endpointTests, reconcileTests, randomTests}
+	suites := []map[string]func(*T){admitTests, claimTests, recordTests, endpointTests, updateTests, cancelTests,
+		healthTests, keyTests, listTests, attemptLogTests, deadLetterTests, reconcileTests, randomTests}
 	for _, suite := range suites {
 		for name, test := range suite {
 			t.Run(name, func(t *testing.T) {

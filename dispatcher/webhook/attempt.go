@@ -43,8 +43,13 @@ const (
 // Trigger says what caused an attempt.
 type Trigger string
 
-// TriggerDelivery is an attempt that the queue made.
-const TriggerDelivery Trigger = "delivery"
+// The triggers.
+const (
+	// TriggerDelivery is an attempt that the queue made.
+	TriggerDelivery Trigger = "delivery"
+	// TriggerTest is one sample event, sent because somebody asked.
+	TriggerTest Trigger = "test"
+)
 
 // Attempt is one POST of a delivery, as it is kept.
 type Attempt struct {
@@ -66,7 +71,7 @@ type Attempt struct {
 	Status  int
 	Outcome Outcome
 	Reason  Reason
-	// ResponseHeader and ResponseBody are kept of failed attempts only, bounded.
+	// ResponseHeader and ResponseBody are kept of failed attempts and tests only, bounded.
 	ResponseHeader http.Header
 	ResponseBody   []byte
 	// NextAttemptAt is set when the outcome is OutcomeRetrying.
@@ -89,6 +94,8 @@ type Request struct {
 	Body []byte
 	// Timeout bounds the whole attempt, body included.
 	Timeout time.Duration
+	// KeepBody keeps the body of a 2xx too.
+	KeepBody bool
 }
 
 // Response is what came of a POST.
@@ -98,7 +105,7 @@ type Response struct {
 	// Reason is ReasonOK when there was an answer, whatever its status.
 	Reason Reason
 	Header http.Header
-	// Body is what was kept of the answer's body; empty for a 2xx.
+	// Body is what was kept of the answer's body; empty for a 2xx unless Request.KeepBody asked for it.
 	Body     []byte
 	Duration time.Duration
 	Phases   Phases

@@ -31,6 +31,11 @@ const (
 const (
 	MinTimeout = time.Second
 	MaxTimeout = 30 * time.Second
+	// MaxOldSecrets is how many may sign beside the current one.
+	MaxOldSecrets = 10
+	// DefaultOverlap is how long the old secret signs on after a rotation, MaxOverlap the most it may.
+	DefaultOverlap = 24 * time.Hour
+	MaxOverlap     = 7 * 24 * time.Hour
 )
 
 // Endpoint is where a brand wants events.
@@ -81,6 +86,22 @@ func (s EndpointSecret) Key() signer.Key {
 	return s.HMAC
 }
 
+// SameKey tells whether both hold the same key, whatever their end.
+func (s EndpointSecret) SameKey(other EndpointSecret) bool {
+	return s.HMAC.Equal(other.HMAC) && s.Ed25519.Equal(other.Ed25519)
+}
+
+// IsZero tells whether there is no key.
+func (s EndpointSecret) IsZero() bool { return s.HMAC.IsZero() && s.Ed25519.IsZero() }
+
+// Signature is the scheme that the secret is for; SignatureHMAC also when there is none.
+func (s EndpointSecret) Signature() string {
+	if s.Ed25519.IsZero() {
+		return SignatureHMAC
+	}
+	return SignatureEd25519
+}
+
 // Ref names the endpoint.
 func (e Endpoint) Ref() EndpointRef { return EndpointRef{Brand: e.Brand, ID: e.ID} }
 
@@ -127,7 +148,12 @@ func (e Endpoint) Keys(at time.Time) []signer.Key {
 	return keys
 }
 
-// SameKey tells whether both hold the same key, whatever their end.
-func (s EndpointSecret) SameKey(other EndpointSecret) bool {
-	return s.HMAC.Equal(other.HMAC) && s.Ed25519.Equal(other.Ed25519)
+// Rotation asks for a new secret of an endpoint.
+type Rotation struct {
+	// Secret is the new one; made when both its keys are zero.
+	Secret EndpointSecret
+	// Overlap is how long the current secret signs on. 0 means DefaultOverlap;
+	// negative that no old secret signs any more, whatever was promised before.
+	// At most MaxOverlap.
+	Overlap time.Duration
 }

@@ -17,8 +17,15 @@ var (
 	// ErrUnavailable says that the store or the queue did not answer, or refused
 	// to write. Nothing is known to be stored; repeating with the same id is safe.
 	ErrUnavailable = errors.New("store unavailable")
-	// ErrLimit says that a brand has as many endpoints as it may have.
+	// ErrLimit says that a brand has as many endpoints, or an endpoint as many
+	// old secrets, as it may have.
 	ErrLimit = errors.New("limit reached")
+	// ErrDeleted says that the id belonged to an endpoint that was deleted. It wraps [ErrConflict].
+	ErrDeleted = fmt.Errorf("%w: that of a deleted endpoint", ErrConflict)
+	// ErrUnauthorized says that a key is none, or was revoked.
+	ErrUnauthorized = errors.New("no valid key")
+	// ErrBusy says that the brand has too many tests or checks under way.
+	ErrBusy = errors.New("too many at the same time")
 )
 
 // FieldError names the field of the input that breaks a rule, and the rule.

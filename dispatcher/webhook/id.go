@@ -12,6 +12,7 @@ const (
 	EventPrefix    = "evt_"
 	EndpointPrefix = "ep_"
 	AttemptPrefix  = "att_"
+	KeyPrefix      = "key_"
 )
 
 // IDRule is the rule for every id that a caller may choose, brands included.

@@ -81,6 +81,8 @@ type Doomed struct {
 
 // Backlog is what the reconciler sees of one endpoint.
 type Backlog struct {
+	// Deleted: what is in its line and waits for retries is for CancelOpen.
+	Deleted bool
 	// Released runs must be enqueued.
 	Released []Run
 	// Suspects are runs that have been in the queue, or due there, for some time: it must know them.
@@ -131,21 +133,55 @@ type Store interface {
 	Routes(ctx context.Context, brand string) ([]Endpoint, error)
 	// Endpoints returns all endpoints of a brand, by id.
 	Endpoints(ctx context.Context, brand string) ([]Endpoint, error)
-	// DisableEndpoint stops an endpoint: nothing new is sent, what waits keeps waiting. Errors: [ErrNotFound].
-	DisableEndpoint(ctx context.Context, ref EndpointRef, reason string) error
-	// EnableEndpoint starts it again and answers the runs to enqueue. Errors: [ErrNotFound].
-	EnableEndpoint(ctx context.Context, ref EndpointRef) ([]Run, error)
-	// DeleteEndpoint leaves a tombstone; what is open is settled as cancelled by the reconciler.
+	// UpdateEndpoint changes a stored endpoint, and answers it and the runs that
+	// the change released. change may be called several times, each with what
+	// stands now; it must not change ID or Brand, and an error of it ends the
+	// call as it is. A disabled endpoint sends nothing new, and what waits keeps
+	// waiting. Errors: [ErrNotFound].
+	UpdateEndpoint(ctx context.Context, ref EndpointRef, change func(*Endpoint) error) (Endpoint, []Run, error)
+	// DeleteEndpoint leaves a tombstone, which keeps the id taken for as long as
+	// an event may name it. What is open is for CancelOpen. Errors:
+	// [ErrNotFound], also when it was deleted before.
 	DeleteEndpoint(ctx context.Context, ref EndpointRef) error
+	// CancelOpen settles up to 1,000 deliveries of a deleted endpoint, in its
+	// line or waiting for a retry, as cancelled; more says that there are others.
+	// It does nothing to an endpoint that was not deleted.
+	CancelOpen(ctx context.Context, ref EndpointRef) (cancelled int, more bool, err error)
+	// Health answers how endpoints are doing, in the order of the input; that of
+	// one that does not exist is zero but for its limit.
+	Health(ctx context.Context, refs []EndpointRef) ([]Health, error)
 
 	// Event returns an event and the ids of the endpoints it went to. Errors: [ErrNotFound].
 	Event(ctx context.Context, ref EventRef) (Event, []string, error)
 	// Delivery returns how a delivery stands. Errors: [ErrNotFound].
 	Delivery(ctx context.Context, ref DeliveryRef) (Delivery, error)
+	// Deliveries returns how deliveries stand, in the order of the input; one
+	// that is not known has no State.
+	Deliveries(ctx context.Context, refs []DeliveryRef) ([]Delivery, error)
+	// Events returns a page of a brand's events, newest first, each with the ids
+	// of the endpoints it went to. A page ends early when its payloads are large.
+	// An event stands in the list a moment after it was accepted. Errors: a
+	// [FieldError] of "cursor" when After is no place in the list.
+	Events(ctx context.Context, q EventQuery) (Page[Fanout], error)
 	// Attempts returns the kept attempts of a delivery, oldest first.
 	Attempts(ctx context.Context, ref DeliveryRef) ([]Attempt, error)
-	// DeadLetters returns up to limit dead letters of an endpoint, newest first.
-	DeadLetters(ctx context.Context, ref EndpointRef, limit int) ([]DeliveryRef, error)
+	// AttemptLog returns a page of a brand's attempts, the last recorded first,
+	// those of tests included. Errors: as Events.
+	AttemptLog(ctx context.Context, q AttemptQuery) (Page[Attempt], error)
+	// RecordTest keeps the attempt of a test beside those of deliveries.
+	RecordTest(ctx context.Context, a Attempt) error
+	// DeadLetters returns a page of a brand's dead letters, the last to die
+	// first. Errors: as Events.
+	DeadLetters(ctx context.Context, q DeadLetterQuery) (Page[DeadLetter], error)
+
+	// CreateKey keeps a key of the API.
+	CreateKey(ctx context.Context, k APIKey) error
+	// Key returns one. Errors: [ErrNotFound].
+	Key(ctx context.Context, id string) (APIKey, error)
+	// Keys returns all, by id, and so the oldest first.
+	Keys(ctx context.Context) ([]APIKey, error)
+	// DeleteKey forgets one. Errors: [ErrNotFound].
+	DeleteKey(ctx context.Context, id string) error
 
 	// Tags is the number of parts that Survey looks at, one at a time.
 	Tags() int
@@ -205,4 +241,10 @@ type Queue interface {
 // Response with its reason, by the deadline of the request.
 type Sender interface {
 	Send(ctx context.Context, r Request) Response
+}
+
+// Checker looks at a URL as a [Sender] would, without sending an event.
+type Checker interface {
+	// Check says what it found, by a deadline of its own or that of ctx.
+	Check(ctx context.Context, url string) Check
 }

@@ -46,7 +46,7 @@ func TestEveryRequestNeedsAnAdminKey(t *testing.T) {
 
 // An open callback must not turn "no key" into a key.
 func TestEmptyKeyIsNeverAsked(t *testing.T) {
-	h, err := monitor.New(monitor.Config{Redis: connect(t), AdminKey: func(string) bool { return true }})
+	h, err := monitor.New(monitor.Config{Redis: connect(t), AdminKey: func(*http.Request, string) bool { return true }})
 	if err != nil {
 		t.Fatal(err)
 	}

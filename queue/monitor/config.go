@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"net/http"
 	"path"
 	"strings"
 
@@ -20,9 +21,9 @@ type Config struct {
 	// ReadOnly refuses every request that changes something, and hides the buttons.
 	ReadOnly bool
 
-	// AdminKey tells whether a candidate is a key that may see and change everything, required. It compares in constant time,
-	// is called for each request, from several goroutines, and never with an empty candidate.
-	AdminKey func(candidate string) bool
+	// AdminKey tells whether the candidate that came with a request is a key that may see and change everything, required.
+	// It compares in constant time, is called for each request, from several goroutines, and never with an empty candidate.
+	AdminKey func(r *http.Request, candidate string) bool
 }
 
 // WithDefaults returns a copy with every zero field set to its default, and RootPath without a slash at its end.

@@ -48,7 +48,9 @@ type site struct {
 func serve(t *testing.T, cfg monitor.Config) *site {
 	t.Helper()
 	key := rand.Text()
-	cfg.AdminKey = func(candidate string) bool { return subtle.ConstantTimeCompare([]byte(candidate), []byte(key)) == 1 }
+	cfg.AdminKey = func(_ *http.Request, candidate string) bool {
+		return subtle.ConstantTimeCompare([]byte(candidate), []byte(key)) == 1
+	}
 	h, err := monitor.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +112,7 @@ func oneTask(t *testing.T, rdb redis.UniversalClient) webhook.Run {
 
 func TestNewNamesTheField(t *testing.T) {
 	rdb := connect(t)
-	anyone := func(string) bool { return true }
+	anyone := func(*http.Request, string) bool { return true }
 	for field, cfgs := range map[string][]monitor.Config{
 		"asynqmon.redis":    {{AdminKey: anyone}},
 		"asynqmon.adminKey": {{Redis: rdb}},

@@ -2,17 +2,13 @@
 --
 -- ARGV  7 maxAge, ms  8 how long a task may be unseen, ms  9 how many to answer of each kind
 -- Answer: {runs released, suspects {{event, run, queue}, …}, cancelled {event, …}, overdue {event, …},
---         expired {event, …}}
+--         expired {event, …}, 1 if the endpoint was deleted: what it has in its line or waiting for a
+--         retry is for cancel.lua, and not answered}
 -- Cost: O(log n + answered) of the endpoint's sets.
 local most = tonumber(ARGV[9])
 local cancelled, overdue, expired, suspects = {}, {}, {}, {}
 local ep = endpoint()
-if ep.gone then
-  cancelled = redis.call('ZRANGE', LINE, 0, most - 1)
-  for _, event in ipairs(redis.call('ZRANGE', RETRY, 0, most - 1)) do
-    cancelled[#cancelled + 1] = event
-  end
-else
+if not ep.gone then
   for _, event in ipairs(redis.call('ZRANGEBYSCORE', LINE, '-inf', now - tonumber(ARGV[7]), 'LIMIT', 0, most)) do
     local ends = redis.call('HGET', record(event), 'exp')
     local doomed = ends and now >= tonumber(ends) and expired or overdue
@@ -23,7 +19,7 @@ local runs = {}
 if #overdue + #expired == 0 then runs = release(ep) end
 
 local unseen = now - tonumber(ARGV[8])
-for _, set in ipairs({OUT, RETRY}) do
+for _, set in ipairs(ep.gone and {OUT} or {OUT, RETRY}) do
   for _, event in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', unseen, 'LIMIT', 0, most)) do
     local r = redis.call('HMGET', record(event), 'run', 'q')
     if r[1] then
@@ -40,4 +36,4 @@ if redis.call('EXISTS', LINE, OUT, RETRY) == 0 then
 else
   redis.call('ZADD', DUE, now + 5000, ARGV[6])
 end
-return {runs, suspects, cancelled, overdue, expired}
+return {runs, suspects, cancelled, overdue, expired, ep.gone and 1 or 0}

@@ -74,7 +74,7 @@ end
 
 local ep = endpoint()
 if ARGV[16] ~= '' and not ep.gone and not ep.disabled then
-  redis.call('HSET', ENDPOINT, 'disabled', ARGV[16])
+  redis.call('HSET', ENDPOINT, 'disabled', ARGV[16], 'disabledAt', now)
   redis.call('HINCRBY', ENDPOINT, 'rev', 1)
   ep = endpoint()
 end

@@ -1,0 +1,150 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// DeadLetters implements [webhook.Store]: which deliveries died, then how they
+// stand, what they were, and their last attempts, in a pipeline each.
+func (s *Store) DeadLetters(ctx context.Context, q webhook.DeadLetterQuery) (webhook.Page[webhook.DeadLetter], error) {
+	after, err := parsePlace(q.After, 2)
+	if err != nil {
+		return webhook.Page[webhook.DeadLetter]{}, err
+	}
+	ids, err := s.endpointIDs(ctx, "dead letters", q.Brand, q.EndpointID)
+	if err != nil {
+		return webhook.Page[webhook.DeadLetter]{}, err
+	}
+	oldest := max(bound(q.Since), millis(s.cfg.Now().Add(-s.cfg.RetainDeadLetters)))
+	w := walk{rdb: s.rdb, verb: "dead letters", last: after, read: readDead(ctx, oldest)}
+	for _, id := range ids {
+		k := keysOfEndpoint(webhook.EndpointRef{Brand: q.Brand, ID: id})
+		w.sources = append(w.sources, &source{key: k.dead, owner: id})
+	}
+	w.begin(after.upTo(q.Until), q.Limit, false)
+	died, err := pickDead(ctx, &w, q)
+	if err != nil {
+		return webhook.Page[webhook.DeadLetter]{}, err
+	}
+	letters, err := s.letters(ctx, died)
+	if err != nil {
+		return webhook.Page[webhook.DeadLetter]{}, err
+	}
+	return webhook.Page[webhook.DeadLetter]{Items: letters, Next: w.rest()}, nil
+}
+
+// pickDead walks until it has as many as asked for, of those asked for.
+func pickDead(ctx context.Context, w *walk, q webhook.DeadLetterQuery) ([]webhook.DeliveryRef, error) {
+	var died []webhook.DeliveryRef
+	for len(died) < q.Limit {
+		e, ok, err := w.next(ctx)
+		if err != nil || !ok {
+			return died, err
+		}
+		if q.Contains(timeOf(e.ms)) {
+			endpoint, event := refOf(e.names)
+			died = append(died, webhook.DeliveryRef{Brand: q.Brand, EventID: event, EndpointID: endpoint})
+		}
+	}
+	return died, nil
+}
+
+// readDead reads dead letters that are not older than a time, in milliseconds.
+func readDead(ctx context.Context, oldest int64) read {
+	return func(p redis.Pipeliner, from *source) func() ([]entry, error) {
+		owner := from.owner
+		cmd := p.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
+			Key: from.key, Start: from.from.ms, Stop: oldest, ByScore: true, Rev: true, Count: int64(from.asked),
+		})
+		return func() ([]entry, error) {
+			entries := make([]entry, len(cmd.Val()))
+			for i, z := range cmd.Val() {
+				event, _ := z.Member.(string)
+				entries[i].place = place{ms: int64(z.Score), names: owner + ":" + event}
+			}
+			return entries, nil
+		}
+	}
+}
+
+// letters are the deliveries with what is kept of them; one whose record is gone is left out.
+func (s *Store) letters(ctx context.Context, died []webhook.DeliveryRef) ([]webhook.DeadLetter, error) {
+	if len(died) == 0 {
+		return nil, nil
+	}
+	deliveries, err := s.Deliveries(ctx, died)
+	if err != nil {
+		return nil, err
+	}
+	var letters []webhook.DeadLetter
+	for _, d := range deliveries {
+		if d.State != "" {
+			letters = append(letters, webhook.DeadLetter{Delivery: d})
+		}
+	}
+	records, err := s.addTypes(ctx, letters)
+	if err != nil {
+		return nil, err
+	}
+	return letters, s.addLastAttempts(ctx, letters, records)
+}
+
+// addTypes reads the beginning of the events, and the records on the way.
+func (s *Store) addTypes(ctx context.Context, letters []webhook.DeadLetter) ([]*redis.MapStringStringCmd, error) {
+	records := make([]*redis.MapStringStringCmd, len(letters))
+	heads := make([]*redis.StringCmd, len(letters))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, l := range letters {
+			ref := l.Delivery.Ref
+			records[i] = p.HGetAll(ctx, keysOfEndpoint(ref.Endpoint()).records+ref.EventID)
+			heads[i] = p.GetRange(ctx, keysOfEvent(ref.Event()).event, 0, headSize-1)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable("dead letters", err)
+	}
+	for i := range letters {
+		head, err := unpackHead(heads[i].Val())
+		if err != nil {
+			return nil, fmt.Errorf("dead letters: event %s: %w", letters[i].Delivery.Ref.Event(), err)
+		}
+		letters[i].Type = head.eventType
+	}
+	return records, nil
+}
+
+// addLastAttempts reads the last attempt that each record names.
+func (s *Store) addLastAttempts(ctx context.Context, letters []webhook.DeadLetter, records []*redis.MapStringStringCmd) error {
+	entries := make([]*redis.XMessageSliceCmd, len(letters))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, l := range letters {
+			if ids := streamIDs(records[i].Val()); len(ids) > 0 {
+				last := ids[len(ids)-1]
+				entries[i] = p.XRangeN(ctx, keysOfEndpoint(l.Delivery.Ref.Endpoint()).attempts, last, last, 1)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return unavailable("dead letters", err)
+	}
+	for i := range letters {
+		if entries[i] == nil {
+			continue
+		}
+		found, err := readAttempts(letters[i].Delivery.Ref.Endpoint(), entries[i:i+1])
+		if err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		if len(found) > 0 {
+			letters[i].LastAttempt = &found[0]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+const (
+	// updateTries bounds how often a change that others came before is made anew.
+	updateTries = 20
+	// updatePause, times the tries so far, bounds the pause before the next.
+	updatePause = 2 * time.Millisecond
+)
+
+var errContended = errors.New("somebody else changed it at every try")
+
+// UpdateEndpoint implements [webhook.Store]. The change is stored if the
+// endpoint is still the one that was read; else it is made anew to what stands.
+func (s *Store) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, []webhook.Run, error) {
+	for try := range updateTries {
+		if err := pause(ctx, time.Duration(try)*updatePause); err != nil {
+			return webhook.Endpoint{}, nil, unavailable("update endpoint", err)
+		}
+		e, revision, err := s.readRevision(ctx, ref)
+		if err != nil {
+			return webhook.Endpoint{}, nil, err
+		}
+		if err := change(&e); err != nil {
+			return webhook.Endpoint{}, nil, err
+		}
+		e.Brand, e.ID = ref.Brand, ref.ID
+		runs, stored, err := s.replace(ctx, e, revision)
+		if err != nil {
+			return webhook.Endpoint{}, nil, err
+		}
+		if stored {
+			return e, runs, nil
+		}
+	}
+	return webhook.Endpoint{}, nil, unavailable("update endpoint", errContended)
+}
+
+// pause waits for up to most, so that those who met do not meet again.
+func pause(ctx context.Context, most time.Duration) error {
+	if most == 0 {
+		return nil
+	}
+	timer := time.NewTimer(rand.N(most))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// readRevision reads an endpoint and which revision of it that is. Errors: [webhook.ErrNotFound].
+func (s *Store) readRevision(ctx context.Context, ref webhook.EndpointRef) (webhook.Endpoint, string, error) {
+	fields, err := askEndpoint(ctx, s.rdb, ref).Result()
+	if err != nil {
+		return webhook.Endpoint{}, "", unavailable("update endpoint", err)
+	}
+	e, ok, err := readAnswer(ref, fields, s.cfg.Keys)
+	if err == nil && !ok {
+		err = webhook.ErrNotFound
+	}
+	return e, text(fields, len(fields)-1), err
+}
+
+// replace stores the endpoint unless the revision is no longer the one that stands.
+func (s *Store) replace(ctx context.Context, e webhook.Endpoint, revision string) (runs []webhook.Run, stored bool, err error) {
+	packed, err := s.packEndpoint(e)
+	if err != nil {
+		return nil, false, err
+	}
+	answer, err := s.one(ctx, "update endpoint",
+		s.endpointCall(scriptUpdate, e.Ref(), nil, revision, packed, e.DisabledReason, e.MaxInFlight))
+	if err != nil {
+		return nil, false, err
+	}
+	switch a := list(answer); text(a, 0) {
+	case "updated":
+		return runsOf(e.Ref(), a[1]), true, nil
+	case "gone":
+		return nil, false, webhook.ErrNotFound
+	default:
+		return nil, false, nil
+	}
+}

@@ -1,0 +1,81 @@
+package webhook
+
+import "time"
+
+// Slice asks for a part of a list that a [Store] keeps.
+type Slice struct {
+	// Limit bounds the items; at least 1.
+	Limit int
+	// After is the Next of the page before; empty for the first page. It holds
+	// nothing but a place in the list, in the store's own form.
+	After string
+}
+
+// Page is a part of a list. It may hold fewer items than asked for, none even,
+// and not be the last: a store looks at a bounded number of entries at a time.
+type Page[T any] struct {
+	Items []T
+	// Next asks for the next page; empty on the last one.
+	Next string
+}
+
+// Span bounds a list by time: Since ≤ time < Until. A zero time bounds nothing.
+type Span struct{ Since, Until time.Time }
+
+// Contains tells whether at lies in the span.
+func (s Span) Contains(at time.Time) bool {
+	return !at.Before(s.Since) && (s.Until.IsZero() || at.Before(s.Until))
+}
+
+// EventQuery asks for a brand's events, newest first.
+type EventQuery struct {
+	Brand string
+	// Type is empty for every type.
+	Type string
+	// Span bounds PublishedAt.
+	Span
+	Slice
+}
+
+// AttemptQuery asks for the attempts of a brand, the last recorded first.
+type AttemptQuery struct {
+	Brand string
+	// EndpointID and EventID are empty for all; with neither, the attempts of
+	// endpoints that were deleted are left out.
+	EndpointID, EventID string
+	// Outcome is empty for all.
+	Outcome Outcome
+	// Span bounds StartedAt.
+	Span
+	Slice
+}
+
+// DeadLetterQuery asks for the dead letters of a brand, the last to die first.
+type DeadLetterQuery struct {
+	Brand string
+	// EndpointID is empty for all endpoints that were not deleted.
+	EndpointID string
+	// Span bounds the time of death.
+	Span
+	Slice
+}
+
+// DeadLetter is a delivery that was given up.
+type DeadLetter struct {
+	Delivery Delivery
+	// Type is the event's; empty when nothing of it is kept.
+	Type string
+	// LastAttempt is nil when none was made, or none is kept.
+	LastAttempt *Attempt
+}
+
+// Health is how an endpoint is doing.
+type Health struct {
+	// Limit bounds the deliveries in flight.
+	Limit int
+	// InFlight, Waiting and Retrying count the open deliveries: with a slot, in
+	// the line, and waiting for a retry.
+	InFlight, Waiting, Retrying int
+	// OldestWaitingAt is when the first in the line was published; zero when nobody waits.
+	OldestWaitingAt time.Time
+}
