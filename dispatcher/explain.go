@@ -102,7 +102,11 @@ func deliveryText(e webhook.Event, delivery webhook.Delivery, last *webhook.Atte
 	at := stamp(delivery.UpdatedAt)
 	switch delivery.State {
 	case webhook.StateDelivered:
-		return "delivered at " + at + lastText(", ", last)
+		text := "delivered at " + at + lastText(", ", last)
+		if endpoint == nil {
+			text += "; the endpoint was deleted since"
+		}
+		return text
 	case webhook.StateWaiting:
 		return waitingText(delivery, endpoint)
 	case webhook.StateRunning:

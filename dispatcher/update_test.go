@@ -11,6 +11,7 @@ import (
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 func fail(w http.ResponseWriter, _ *http.Request) {
@@ -194,14 +195,14 @@ func TestDeleteEndpoint(t *testing.T) {
 // in steps, and is never sent.
 func TestDeleteALongLine(t *testing.T) {
 	t.Parallel()
-	d := dispatchertest.Start(t)
+	d := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Redis = redistest.Start(t).Client(t) })
 	held := make(chan struct{})
 	r := d.Receiver(t, "acme", webhook.PurposeStatus, func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
 	r.Answer(func(http.ResponseWriter, *http.Request) { <-held })
 	const waiting = 1500
 	var ids []string
 	for len(ids) < waiting {
-		batch := make([]webhook.Event, 500)
+		batch := make([]webhook.Event, 250)
 		for i := range batch {
 			batch[i] = webhook.Event{Brand: "acme", Type: "message.read", Payload: []byte("{}")}
 		}

@@ -148,15 +148,7 @@ func (s *server) endpoint(ctx context.Context, in *itemInput) (*reply, error) {
 }
 
 func (s *server) updateEndpoint(ctx context.Context, in *itemWriteInput) (*reply, error) {
-	ref, err := in.ref()
-	if err != nil {
-		return nil, err
-	}
-	body, err := in.readJSON(s.settingsBytes())
-	if err != nil {
-		return nil, err
-	}
-	p, err := decodePatch(body)
+	ref, p, err := readFor(s, in, decodePatch)
 	if err != nil {
 		return nil, err
 	}

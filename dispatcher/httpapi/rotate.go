@@ -25,15 +25,7 @@ func (s *server) secretRoutes() {
 }
 
 func (s *server) rotateSecret(ctx context.Context, in *itemWriteInput) (*reply, error) {
-	ref, err := in.ref()
-	if err != nil {
-		return nil, err
-	}
-	body, err := in.readJSON(s.settingsBytes())
-	if err != nil {
-		return nil, err
-	}
-	rotation, err := decodeRotation(body)
+	ref, rotation, err := readFor(s, in, decodeRotation)
 	if err != nil {
 		return nil, err
 	}

@@ -152,3 +152,16 @@ type itemWriteInput struct {
 func (in *itemWriteInput) ref() (webhook.EndpointRef, error) {
 	return webhook.EndpointRef{Brand: in.Brand, ID: in.ID}, checkExists(in.ID)
 }
+
+// readFor reads which endpoint a request is about, and its body.
+func readFor[T any](s *server, in *itemWriteInput, decode func(raw []byte) (T, error)) (ref webhook.EndpointRef, body T, err error) {
+	if ref, err = in.ref(); err != nil {
+		return ref, body, err
+	}
+	raw, err := in.readJSON(s.settingsBytes())
+	if err != nil {
+		return ref, body, err
+	}
+	body, err = decode(raw)
+	return ref, body, err
+}

@@ -24,15 +24,7 @@ func (s *server) tryRoutes() {
 }
 
 func (s *server) testEndpoint(ctx context.Context, in *itemWriteInput) (*reply, error) {
-	ref, err := in.ref()
-	if err != nil {
-		return nil, err
-	}
-	body, err := in.readJSON(s.settingsBytes())
-	if err != nil {
-		return nil, err
-	}
-	eventType, err := decodeOnly("type", body)
+	ref, eventType, err := readFor(s, in, decodeOnly("type"))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +40,7 @@ func (s *server) checkURL(ctx context.Context, in *writeInput) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, err := decodeOnly("url", body)
+	address, err := decodeOnly("url")(body)
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +54,16 @@ func (s *server) checkURL(ctx context.Context, in *writeInput) (*reply, error) {
 	return answer(http.StatusOK, checkOf(found))
 }
 
-// decodeOnly returns the only field, a string, that an object may have.
-func decodeOnly(field string, raw []byte) (string, error) {
-	var text string
-	err := eachMember(raw, inUTF8(func(name string, value []byte) error {
-		if name != field {
-			return webhook.Invalid(shown(name), ruleUnknown)
-		}
-		return decodeString(name, value, &text)
-	}))
-	return text, err
+// decodeOnly reads the only field, a string, that an object may have.
+func decodeOnly(field string) func(raw []byte) (string, error) {
+	return func(raw []byte) (string, error) {
+		var text string
+		err := eachMember(raw, inUTF8(func(name string, value []byte) error {
+			if name != field {
+				return webhook.Invalid(shown(name), ruleUnknown)
+			}
+			return decodeString(name, value, &text)
+		}))
+		return text, err
+	}
 }
