@@ -52,7 +52,7 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook
 		a.ResponseHeader, a.ResponseBody = nil, nil
 	}
 	d.logAttempt(ctx, a, verdict)
-	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict}); err != nil {
+	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision}); err != nil {
 		return err
 	}
 	if verdict.State == webhook.StateRetrying {

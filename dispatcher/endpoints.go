@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +30,8 @@ const (
 // again answers what is stored, created false.
 //
 // Errors: [webhook.FieldError]; [webhook.ErrConflict] when the id is taken by an
-// endpoint with other settings; [webhook.ErrLimit]; [webhook.ErrUnavailable].
+// endpoint with other settings; [webhook.ErrLimit]; [webhook.ErrUnavailable]; a
+// [webhook.KeyError], as of CheckKeys, as nothing is sealed with keys that are wrong.
 func (d *Dispatcher) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, bool, error) {
 	wanted, err := d.checkEndpoint(e)
 	if err != nil {
@@ -55,6 +57,8 @@ func (d *Dispatcher) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (we
 	if err != nil {
 		return webhook.Endpoint{}, false, err
 	}
+	// Its own command, sent twice by the client, finds what it made itself.
+	created = created || stored.CreatedAt.Equal(wanted.CreatedAt) && stored.Secrets[0].SameKey(wanted.Secrets[0])
 	if !created && !sameSettings(stored, wanted, len(e.Secrets) > 0) {
 		return webhook.Endpoint{}, false, webhook.ErrConflict
 	}
@@ -98,14 +102,28 @@ func (d *Dispatcher) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef
 	})
 }
 
+// errUnchanged keeps a change that is none from being stored.
+var errUnchanged = errors.New("nothing to change")
+
 // change updates an endpoint, and hands over what that released.
 func (d *Dispatcher) change(ctx context.Context, verb string, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, error) {
 	return within(ctx, d, verb, func(ctx context.Context) (webhook.Endpoint, error) {
 		defer d.matcher.forget(ref.Brand)
+		var before webhook.Endpoint
 		e, runs, err := d.store.UpdateEndpoint(ctx, ref, func(e *webhook.Endpoint) error {
+			before = *e
+			if err := change(e); err != nil {
+				return err
+			}
+			if reflect.DeepEqual(before, *e) {
+				return errUnchanged
+			}
 			e.UpdatedAt = time.Now().Truncate(time.Millisecond).UTC()
-			return change(e)
+			return nil
 		})
+		if errors.Is(err, errUnchanged) {
+			return before, nil
+		}
 		if err != nil {
 			return webhook.Endpoint{}, err
 		}
@@ -210,8 +228,12 @@ func (d *Dispatcher) checkTypes(e webhook.Endpoint) error {
 	case len(e.EventTypes) > maxEventTypes:
 		return webhook.Invalid("eventTypes", "must be at most %d", maxEventTypes)
 	}
-	for _, pattern := range e.EventTypes {
-		if err := d.catalog.CheckPattern(pattern); err != nil {
+	for i, pattern := range e.EventTypes {
+		err := d.catalog.CheckPattern(pattern)
+		if broken, ok := errors.AsType[*webhook.FieldError](err); ok {
+			return webhook.Invalid(fmt.Sprintf("%s[%d]", broken.Field, i), "%s", broken.Rule)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -222,15 +244,15 @@ func (d *Dispatcher) checkBounds(e webhook.Endpoint) error {
 	size := 0
 	for name, value := range e.Metadata {
 		size += len(name) + len(value)
-		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return webhook.Invalid("metadata", "must be valid UTF-8")
+		if !isPlain(name) || !isPlain(value) {
+			return webhook.Invalid("metadata", "must be UTF-8 without control characters")
 		}
 	}
 	switch {
 	case e.Timeout != 0 && (e.Timeout < webhook.MinTimeout || e.Timeout > webhook.MaxTimeout):
 		return webhook.Invalid("timeoutMs", "must be %d to %d", webhook.MinTimeout.Milliseconds(), webhook.MaxTimeout.Milliseconds())
 	case e.MaxInFlight < 0 || e.MaxInFlight > d.cfg.MaxInFlight:
-		return webhook.Invalid("maxInFlight", "must be 1 to %d", d.cfg.MaxInFlight)
+		return webhook.Invalid("maxInFlight", "must be 1 to %d, or 0 (the default)", d.cfg.MaxInFlight)
 	case len(e.Metadata) > maxMetadata || size > maxMetadataBytes:
 		return webhook.Invalid("metadata", "must be at most %d entries and %d bytes", maxMetadata, maxMetadataBytes)
 	case e.DisabledReason != "" && e.DisabledReason != webhook.DisabledManually:
@@ -239,8 +261,13 @@ func (d *Dispatcher) checkBounds(e webhook.Endpoint) error {
 	return checkDescription(e.Description)
 }
 
+// isPlain tells whether text can do a terminal no harm.
+func isPlain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
 func checkDescription(text string) error {
-	if len(text) > maxDescription || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+	if len(text) > maxDescription || !isPlain(text) {
 		return webhook.Invalid("description", "must be at most %d bytes of text without control characters", maxDescription)
 	}
 	return nil

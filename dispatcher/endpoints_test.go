@@ -28,7 +28,7 @@ func TestCreateEndpointRefuses(t *testing.T) {
 		"no types":         {"eventTypes", func(e *webhook.Endpoint) { e.Purpose = "" }},
 		"both":             {"eventTypes", func(e *webhook.Endpoint) { e.EventTypes = []string{"message.*"} }},
 		"unknown purpose":  {"purpose", func(e *webhook.Endpoint) { e.Purpose = "all" }},
-		"unmatched":        {"eventTypes", func(e *webhook.Endpoint) { e.Purpose, e.EventTypes = "", []string{"messages.*"} }},
+		"unmatched":        {"eventTypes[0]", func(e *webhook.Endpoint) { e.Purpose, e.EventTypes = "", []string{"messages.*"} }},
 		"timeout":          {"timeoutMs", func(e *webhook.Endpoint) { e.Timeout = time.Minute }},
 		"in flight":        {"maxInFlight", func(e *webhook.Endpoint) { e.MaxInFlight = 10_000 }},
 		"signature":        {"signature", func(e *webhook.Endpoint) { e.Signature = "rsa" }},

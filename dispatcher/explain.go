@@ -13,10 +13,7 @@ import (
 )
 
 const (
-	// explainAttempts bounds the attempts that are looked through for the last of each endpoint.
-	explainAttempts = 10_000
-	// fanoutFor is how long a fan-out may take, reconciler included; what is not
-	// known of a delivery by then was forgotten.
+	// fanoutFor is how long a fan-out takes at the most while workers run.
 	fanoutFor   = time.Minute
 	explainTime = "2006-01-02T15:04:05.000Z"
 )
@@ -41,27 +38,23 @@ func (d *Dispatcher) Explain(ctx context.Context, ref webhook.EventRef) (webhook
 		if err != nil {
 			return webhook.Explanation{}, err
 		}
-		attempts, err := d.store.AttemptLog(ctx, webhook.AttemptQuery{
-			Brand: ref.Brand, EventID: ref.ID, Slice: webhook.Slice{Limit: explainAttempts}})
+		attempts, err := d.store.LastAttempts(ctx, refs)
 		if err != nil {
 			return webhook.Explanation{}, err
 		}
-		return d.explain(e, current, deliveries, attempts.Items), nil
+		return d.explain(e, current, deliveries, attempts), nil
 	})
 }
 
-// explain puts together what was read; attempts are the newest first.
-func (d *Dispatcher) explain(e webhook.Event, current []webhook.Endpoint, deliveries []webhook.Delivery, attempts []webhook.Attempt) webhook.Explanation {
+// explain puts together what was read; attempts are the last of each delivery.
+func (d *Dispatcher) explain(e webhook.Event, current []webhook.Endpoint, deliveries []webhook.Delivery, attempts []*webhook.Attempt) webhook.Explanation {
 	known := map[string]*webhook.Endpoint{}
 	for i := range current {
 		known[current[i].ID] = &current[i]
 	}
 	out := webhook.Explanation{Event: e}
-	for _, delivery := range deliveries {
-		x := webhook.Explained{EndpointID: delivery.Ref.EndpointID, Matched: true}
-		if i := slices.IndexFunc(attempts, func(a webhook.Attempt) bool { return a.Ref == delivery.Ref }); i >= 0 {
-			x.LastAttempt = &attempts[i]
-		}
+	for i, delivery := range deliveries {
+		x := webhook.Explained{EndpointID: delivery.Ref.EndpointID, Matched: true, LastAttempt: attempts[i]}
 		if delivery.State != "" {
 			x.Delivery = &delivery
 		}
@@ -116,6 +109,9 @@ func deliveryText(e webhook.Event, delivery webhook.Delivery, last *webhook.Atte
 	case webhook.StateDead:
 		return "given up at " + at + ": " + deathText(delivery.DeathReason) + lastText("; the last: ", last)
 	case webhook.StateExpired:
+		if delivery.UpdatedAt.Before(e.ExpiresAt) {
+			return "given up at " + at + ": its next attempt would come after the event expires at " + stamp(e.ExpiresAt) + lastText("; the last: ", last)
+		}
 		return "not delivered by " + stamp(e.ExpiresAt) + ", when the event expired" + lastText("; the last: ", last)
 	case webhook.StateCancelled:
 		if endpoint == nil {
@@ -131,17 +127,17 @@ func deliveryText(e webhook.Event, delivery webhook.Delivery, last *webhook.Atte
 	case time.Since(e.PublishedAt) < fanoutFor:
 		return "the fan-out of the event is not finished; a worker finishes it within seconds"
 	}
-	return "nothing of the delivery is kept any more"
+	return "nothing of the delivery is kept any more; or the fan-out of the event is not finished, and a worker will finish it"
 }
 
 func waitingText(delivery webhook.Delivery, endpoint *webhook.Endpoint) string {
 	place := strconv.Itoa(delivery.Position) + ordinal(delivery.Position) + " in its line"
 	switch {
-	case endpoint == nil:
+	case delivery.WaitingFor == "":
 		return "waits to be cancelled: the endpoint was deleted"
-	case endpoint.DisabledReason == webhook.DisabledGone:
+	case delivery.WaitingFor == "disabled" && endpoint != nil && endpoint.DisabledReason == webhook.DisabledGone:
 		return "waits, " + place + ": the endpoint is disabled, because it answered 410 Gone; enable it to go on"
-	case endpoint.DisabledReason != "":
+	case delivery.WaitingFor == "disabled":
 		return "waits, " + place + ": the endpoint is disabled; enable it to go on"
 	}
 	return "waits, " + place + ": as many deliveries as this endpoint may have are in flight"
@@ -174,11 +170,11 @@ func lastText(before string, a *webhook.Attempt) string {
 func answerText(a webhook.Attempt) string {
 	switch a.Reason {
 	case webhook.ReasonOK, webhook.ReasonHTTPStatus, webhook.ReasonGone:
-		return fmt.Sprintf("was answered %d after %d ms", a.Status, a.Duration.Milliseconds())
+		return fmt.Sprintf("was answered %d after %d ms", a.Status, a.Duration.Milliseconds()) + answerHint(a)
 	case webhook.ReasonTimeout:
 		return fmt.Sprintf("had no answer within %d ms", a.Duration.Milliseconds())
 	case webhook.ReasonDNS:
-		return "failed: the host name does not resolve"
+		return "failed: the host name could not be looked up"
 	case webhook.ReasonConnect:
 		return "failed: no connection"
 	case webhook.ReasonTLS:
@@ -186,13 +182,25 @@ func answerText(a webhook.Attempt) string {
 	case webhook.ReasonReset:
 		return "failed: the connection broke"
 	case webhook.ReasonProtocol:
-		return "failed: what was answered is not HTTP"
+		return "failed: what was answered is not HTTP, or its header is over 64 KiB"
 	case webhook.ReasonBlocked:
 		return "was not made: the address may not be reached"
 	case webhook.ReasonInterrupted:
 		return "was interrupted: its worker stopped"
 	}
 	return "ended: " + string(a.Reason)
+}
+
+// answerHint adds what an answer means for the next attempt. The receiver's own
+// text is not repeated.
+func answerHint(a webhook.Attempt) string {
+	switch {
+	case a.Status >= 300 && a.Status <= 399:
+		return " (redirects are not followed: register the final URL)"
+	case a.Outcome == webhook.OutcomeRetrying && a.ResponseHeader.Get("Retry-After") != "":
+		return " with a Retry-After"
+	}
+	return ""
 }
 
 func stamp(at time.Time) string { return at.UTC().Format(explainTime) }

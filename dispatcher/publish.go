@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -125,10 +126,19 @@ func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
 			runs, finished = append(runs, a.Runs...), append(finished, e)
 		}
 	}
-	if err := d.queue.Enqueue(ctx, runs); err != nil {
-		return err
+	return d.handOver(ctx, runs, finished)
+}
+
+// handOver enqueues and finishes the fan-outs, at the same time, as nothing
+// hangs on the order: what has a slot and no task is re-driven.
+func (d *Dispatcher) handOver(ctx context.Context, runs []webhook.Run, finished []webhook.Event) error {
+	if len(runs) == 0 {
+		return d.store.Finish(ctx, finished)
 	}
-	return d.store.Finish(ctx, finished)
+	enqueued := make(chan error, 1)
+	go func() { enqueued <- d.queue.Enqueue(ctx, runs) }()
+	err := d.store.Finish(ctx, finished)
+	return cmp.Or(<-enqueued, err)
 }
 
 func (d *Dispatcher) match(ctx context.Context, f *webhook.Fanout) error {

@@ -13,6 +13,9 @@ import (
 // ledger. Every worker does; a lock a tag keeps them off each other's.
 const reconcileEvery = 5 * time.Second
 
+// cancelPause comes after each step of a deletion, so that Redis has time for others.
+const cancelPause = 10 * time.Millisecond
+
 // failuresMost is how many tags in a row may fail before the rest waits for the
 // next time: one node of a cluster may be away, or all of Redis.
 const failuresMost = 3
@@ -103,6 +106,9 @@ func (d *Dispatcher) tend(ctx context.Context, ref webhook.EndpointRef) error {
 	for more := backlog.Deleted; more; {
 		if more, err = d.cancelOpen(ctx, ref); err != nil {
 			return err
+		}
+		if !sleep(ctx, cancelPause) {
+			return ctx.Err()
 		}
 	}
 	for _, ending := range backlog.Doomed {

@@ -143,6 +143,21 @@ func TestAChangeReachesOtherProcesses(t *testing.T) {
 	})
 }
 
+// A change that changes nothing is none: nobody reads it, and its time stays.
+func TestNoChange(t *testing.T) {
+	t.Parallel()
+	d := dispatchertest.Start(t)
+	r := d.Receiver(t, "acme", webhook.PurposeStatus, func(e *webhook.Endpoint) { e.Headers = map[string]string{"X-Team": "blue"} })
+	time.Sleep(2 * time.Millisecond) // so that a change would have another time
+	same := update(t, d, r.Endpoint.Ref(), func(e *webhook.Endpoint) { e.Headers["X-Team"], e.Timeout = "blue", 0 })
+	if diff := cmp.Diff(r.Endpoint, same); diff != "" {
+		t.Fatalf("(-before +after):\n%s", diff)
+	}
+	if other := update(t, d, r.Endpoint.Ref(), func(e *webhook.Endpoint) { e.Headers["X-Team"] = "red" }); !other.UpdatedAt.After(same.UpdatedAt) {
+		t.Fatalf("changed at %s, before %s", other.UpdatedAt, same.UpdatedAt)
+	}
+}
+
 func TestDisableAndEnable(t *testing.T) {
 	t.Parallel()
 	d := dispatchertest.Start(t, slowly)

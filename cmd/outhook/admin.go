@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/pprof"
 	"time"
 
+	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/monitor"
@@ -57,6 +59,15 @@ func answerHealth(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, oneLine(text)+"\n")
+}
+
+// newAuthenticator returns one for both listeners. The bootstrap key, which has a hash, opens them whatever others try.
+func newAuthenticator(road *dispatcher.Dispatcher, bootstrap [sha256.Size]byte) *httpapi.Authenticator {
+	keys := httpapi.NewAuthenticator(road.Authenticate)
+	if bootstrap != [sha256.Size]byte{} {
+		keys.Expect(bootstrap)
+	}
+	return keys
 }
 
 // adminsBy tells whether the key that came with a request is an admin's.

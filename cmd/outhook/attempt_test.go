@@ -59,7 +59,7 @@ func TestAttemptRefused(t *testing.T) {
 	checkRefused(t, map[string]refusedCase{
 		"unknown brand": {notFound(), []string{"attempt", "list", "--brand=acme"}, "attempt list: brand acme: not found, or not for this key to see"},
 		"by the server": {refused(422, "no", "query.outcome", "must be another"), []string{"attempt", "list", "--brand=acme", "--outcome=dead"}, "attempt list: --outcome: must be another"},
-		"another key":   {refused(401, "a valid key is required", "", ""), []string{"attempt", "list", "--brand=acme"}, "attempt list: a valid key is required"},
+		"another key":   {refused(401, "a valid key is required", "", ""), []string{"attempt", "list", "--brand=acme"}, "attempt list: the key of --key or OUTHOOK_KEY is not valid, or was revoked"},
 	})
 }
 

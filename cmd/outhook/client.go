@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -19,14 +20,22 @@ const defaultServer = "http://127.0.0.1:8080"
 type apiFlags struct {
 	env         []string
 	server, key string
+	flags       *pflag.FlagSet
 }
 
 func (f *apiFlags) register(cmd *cobra.Command) {
+	f.flags = cmd.Flags()
 	cmd.Flags().StringVar(&f.server, "server", "", "URL of the API; defaults to OUTHOOK_SERVER, then "+defaultServer)
 	cmd.Flags().StringVar(&f.key, "key", "", "API key; rather the variable OUTHOOK_KEY, as every user of a machine can read the flags of its processes")
 }
 
 func (f *apiFlags) client() (*httpapi.Client, error) {
+	// An empty flag is a variable that was not set: nobody means another server, or another key, by it.
+	for name, value := range map[string]string{"key": f.key, "server": f.server} {
+		if value == "" && f.flags != nil && f.flags.Changed(name) {
+			return nil, usage("--%s: must not be empty: leave it out", name)
+		}
+	}
 	key := cmp.Or(f.key, variable(f.env, "OUTHOOK_KEY"))
 	if key == "" {
 		return nil, usage("--key or OUTHOOK_KEY: is required")

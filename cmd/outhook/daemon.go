@@ -57,7 +57,7 @@ func (d *daemon) join() error {
 	if d.road, err = dispatcher.New(cfg); err != nil {
 		return err
 	}
-	keys := httpapi.NewAuthenticator(d.road.Authenticate)
+	keys := newAuthenticator(d.road, d.set.dispatcher.AdminKeyHash)
 	watch := d.set.monitor
 	watch.Redis, watch.AdminKey = d.rdb, adminsBy(keys)
 	pages, err := monitor.New(watch)

@@ -100,7 +100,7 @@ func randomText() string {
 
 // serve starts the API and what operators see.
 func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slog.Logger) error {
-	keys := httpapi.NewAuthenticator(s.dispatcher.Authenticate)
+	keys := newAuthenticator(s.dispatcher, set.dispatcher.AdminKeyHash)
 	set.api.Service, set.api.Identify, set.api.Logger = s.dispatcher, keys.Identify, log
 	set.monitor.AdminKey = adminsBy(keys)
 	api, err := httpapi.New(set.api)

@@ -278,7 +278,7 @@ func TestEndpointRefused(t *testing.T) {
 		"not found":       {[]string{"get", "a"}, refused(404, "not found", "", ""), "get: endpoint a of brand acme: not found, or not for this key to see"},
 		"deleted already": {[]string{"delete", "a"}, refused(404, "not found", "", ""), "delete: endpoint a of brand acme: not found, or not for this key to see"},
 		"brand":           {[]string{"list"}, refused(404, "not found", "", ""), "list: brand acme: not found, or not for this key to see"},
-		"key":             {[]string{"disable", "a"}, refused(401, "a valid key is required", "", ""), "disable: a valid key is required"},
+		"key":             {[]string{"disable", "a"}, refused(401, "a valid key is required", "", ""), "disable: the key of --key or OUTHOOK_KEY is not valid, or was revoked"},
 		"overlap":         {[]string{"rotate-secret", "a"}, refused(422, "d", "body.overlapMs", "must be less"), "rotate-secret: --overlap: must be less"},
 		"type":            {[]string{"test", "a"}, refused(422, "d", "body.type", "must be one that it wants"), "test: --type: must be one that it wants"},
 		"checked URL":     {[]string{"check", "x"}, refused(422, "d", "body.url", "must be a URL"), "check: URL: must be a URL"},

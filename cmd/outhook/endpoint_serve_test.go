@@ -54,7 +54,7 @@ func TestEndpointCommandsAgainstServe(t *testing.T) {
 		t.Error("the secret is shown again")
 	}
 	w.do(1, first.Reveal(), "", "the id is taken", append(create, "--description=other")...)
-	w.do(1, "", "", "--event-type: ", "create", "--url", old, "--event-type=nothing.*")
+	w.do(1, "", "", "--event-type[0]: ", "create", "--url", old, "--event-type=nothing.*")
 	w.do(1, "", "", "--header Host: ", "create", "--url", old, "--purpose=status", "--header=Host: example.com")
 
 	w.do(0, "", "outcome: delivered\n", "", "test", "status")

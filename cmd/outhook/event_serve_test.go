@@ -174,6 +174,6 @@ func TestKeyCommandsAgainstServe(t *testing.T) {
 		got = brand.run(t, "event list --brand acme")
 		return got.code != exitDone
 	})
-	got.refusedFor(t, "event list: a valid key is required")
+	got.refusedFor(t, "event list: the key of --key or OUTHOOK_KEY is not valid, or was revoked")
 	admin.sees(t, "event list --brand acme", " e1 message.read ")
 }

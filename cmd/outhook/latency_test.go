@@ -60,10 +60,11 @@ func benchmarkLatency(b *testing.B, rate int) {
 		<-tick.C
 		publishing.Go(func() {
 			id := fmt.Sprintf("e%d", i)
-			arrivals.send(id)
+			began := arrivals.send(id)
 			if _, err := client.Publish(b.Context(), "acme", httpapi.PublishRequest{ID: id, Type: "message.delivered", Payload: payload}); err != nil {
 				b.Errorf("publish %s: %v", id, err)
 			}
+			arrivals.answered(time.Since(began))
 		})
 	}
 	publishing.Wait()
@@ -95,14 +96,23 @@ type arrivals struct {
 	mu   sync.Mutex
 	sent map[string]time.Time
 	took []time.Duration
-	want int
-	all  chan struct{}
+	// answers are how long publishing took until its answer.
+	answers []time.Duration
+	want    int
+	all     chan struct{}
 }
 
-func (a *arrivals) send(id string) {
+func (a *arrivals) send(id string) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sent[id] = time.Now()
+	return a.sent[id]
+}
+
+func (a *arrivals) answered(took time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answers = append(a.answers, took)
 }
 
 func (a *arrivals) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -118,12 +128,17 @@ func (a *arrivals) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 }
 
 func (a *arrivals) report(b *testing.B, warm int) {
-	took := slices.Clone(a.took[warm:])
+	for prefix, all := range map[string][]time.Duration{"": a.took, "answer-": a.answers} {
+		reportQuantiles(b, prefix, slices.Clone(all[warm:]))
+	}
+}
+
+func reportQuantiles(b *testing.B, prefix string, took []time.Duration) {
 	slices.Sort(took)
 	for _, q := range []struct {
 		name  string
 		share float64
 	}{{"p50-ms", 0.5}, {"p95-ms", 0.95}, {"p99-ms", 0.99}, {"max-ms", 1}} {
-		b.ReportMetric(float64(took[int(q.share*float64(len(took)-1))].Microseconds())/1000, q.name)
+		b.ReportMetric(float64(took[int(q.share*float64(len(took)-1))].Microseconds())/1000, prefix+q.name)
 	}
 }

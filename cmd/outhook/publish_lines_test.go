@@ -47,7 +47,7 @@ line 13: id: must be a string
 line 14: expiresAt: must be a time as in RFC 3339
 line 15: must be one JSON object with "type" and "payload"
 line 16: malformed JSON at byte 50: invalid character '}' looking for beginning of value
-line 5: the id is taken by other content
+line 5: the id is taken by other content: choose another, or change what is there
 line 6: type: `
 	text := strings.ReplaceAll(got.errOut, "outhook: publish: ", "")
 	if got.code != exitFailed || !strings.HasPrefix(text, wantErr) || !strings.HasSuffix(text, "\nlines refused: 13\n") {

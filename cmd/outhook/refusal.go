@@ -24,6 +24,8 @@ func (f *apiFlags) refusal(err error, thing string, names givenAs) error {
 		return f.explain(err)
 	case len(problem.Errors) > 0:
 		return errors.New(names.rules(problem))
+	case errors.Is(err, webhook.ErrUnauthorized):
+		return errors.New("the key of --key or OUTHOOK_KEY is not valid, or was revoked")
 	case errors.Is(err, webhook.ErrNotFound):
 		return fmt.Errorf("%s: not found, or not for this key to see", thing)
 	}

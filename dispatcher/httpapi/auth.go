@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 
@@ -87,13 +88,17 @@ func (s *server) unrouted(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	allowed := s.methodsOf(r, who)
-	if len(allowed) == 0 {
+	if len(allowed) == 0 || !isClean(r.URL.Path) {
 		problem(http.StatusNotFound, detailNotFound).reply().write(w)
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	problem(http.StatusMethodNotAllowed, "this path has no such method").reply().write(w)
 }
+
+// isClean tells whether the mux would take a path as it is; others it redirects,
+// before it is known who asks.
+func isClean(p string) bool { return p == "/" || path.Clean("/"+p) == strings.TrimSuffix(p, "/") }
 
 func (s *server) methodsOf(r *http.Request, who webhook.Identity) []string {
 	var found []string

@@ -44,6 +44,8 @@ func NewClient(server, key string, hc *http.Client) (*Client, error) {
 	case key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, webhook.Invalid("key", "is required, in printable ASCII without spaces")
 	}
+	// As dev and the documentation print it, with the version that the client adds itself.
+	base.Path = strings.TrimSuffix(strings.TrimSuffix(base.Path, "/"), "/v1")
 	if hc == nil {
 		hc = &http.Client{Timeout: clientTimeout, CheckRedirect: noRedirect}
 	}

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -44,11 +46,45 @@ func eachMember(object []byte, visit func(name string, value []byte) error) erro
 // inUTF8 refuses values that are not, before visit sees them.
 func inUTF8(visit func(name string, value []byte) error) func(name string, value []byte) error {
 	return func(name string, value []byte) error {
-		if !utf8.Valid(value) {
+		switch {
+		case !utf8.Valid(value):
 			return webhook.Invalid(shown(name), "must be valid UTF-8")
+		case name != "payload" && hasLoneSurrogate(value): // which decoding would replace
+			return webhook.Invalid(shown(name), `must be text: a \u escape in it is half of a pair`)
 		}
 		return visit(name, value)
 	}
+}
+
+// hasLoneSurrogate finds escapes of UTF-16 that are half of a pair (RFC 8259, section 8.2).
+func hasLoneSurrogate(text []byte) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		first := escaped(text, i)
+		switch {
+		case utf16.IsSurrogate(first) && utf16.DecodeRune(first, escaped(text, i+6)) == utf8.RuneError:
+			return true
+		case utf16.IsSurrogate(first):
+			i += 11
+		default:
+			i++ // what is escaped may be a backslash
+		}
+	}
+	return false
+}
+
+// escaped reads a \u escape at i; 0 when there is none.
+func escaped(text []byte, i int) rune {
+	if i+6 > len(text) || text[i] != '\\' || text[i+1] != 'u' {
+		return 0
+	}
+	code, err := strconv.ParseUint(string(text[i+2:i+6]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return rune(code)
 }
 
 // elements returns the first elements of an array, up to limit; ok is false when

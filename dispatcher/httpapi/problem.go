@@ -22,7 +22,7 @@ const (
 const (
 	detailNoKey       = "a valid key is required: Authorization: Bearer KEY"
 	detailNotFound    = "not found"
-	detailConflict    = "the id is taken by other content"
+	detailConflict    = "the id is taken by other content: choose another, or change what is there"
 	detailBusy        = "too many at the same time: try again in a moment"
 	detailUnavailable = "the store did not answer: repeating with the same id is safe"
 )

@@ -110,16 +110,20 @@ func readKey(id string, answer *redis.StringCmd) (k webhook.APIKey, ok bool, err
 }
 
 // DeleteKey implements [webhook.Store]. What ends the key comes first; a
-// repetition finishes what was cut off.
+// repetition finishes what was cut off. It asks beforehand whether there is one,
+// as the client may send what ends it twice.
 func (s *Store) DeleteKey(ctx context.Context, id string) error {
-	ended, err := s.rdb.Del(ctx, keyOfKey(id)).Result()
+	there, err := s.rdb.Exists(ctx, keyOfKey(id)).Result()
+	if err == nil {
+		err = s.rdb.Del(ctx, keyOfKey(id)).Err()
+	}
 	if err == nil {
 		err = s.rdb.SRem(ctx, keyOfKeys(), id).Err()
 	}
 	if err != nil {
 		return unavailable("delete key", err)
 	}
-	if ended == 0 {
+	if there == 0 {
 		return webhook.ErrNotFound
 	}
 	return nil

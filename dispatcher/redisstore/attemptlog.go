@@ -32,7 +32,13 @@ func (s *Store) AttemptLog(ctx context.Context, q webhook.AttemptQuery) (webhook
 	if err != nil {
 		return webhook.Page[webhook.Attempt]{}, err
 	}
-	w.begin(after.upTo(latestRecord(q.Until)), q.Limit, q.Outcome != "" || !q.Until.IsZero())
+	from := after.upTo(latestRecord(q.Until))
+	if q.EventID == "" {
+		if err := w.skipLater(ctx, from); err != nil {
+			return webhook.Page[webhook.Attempt]{}, err
+		}
+	}
+	w.begin(from, q.Limit, q.Outcome != "" || !q.Until.IsZero())
 	items, err := pickAttempts(ctx, &w, q)
 	if err != nil {
 		return webhook.Page[webhook.Attempt]{}, err

@@ -46,6 +46,7 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 	}
 	claim.Number = int(number(text(answer, 1))) + 1
 	claim.Blocked = int(number(text(answer, 2)))
+	claim.Revision = text(answer, 3)
 	claim.Endpoint, err = s.claimed(ref, known, answer)
 	return claim, err
 }

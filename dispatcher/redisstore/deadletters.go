@@ -87,47 +87,18 @@ func (s *Store) letters(ctx context.Context, died []webhook.DeliveryRef) ([]webh
 			letters = append(letters, webhook.DeadLetter{Delivery: d})
 		}
 	}
-	records, err := s.addTypes(ctx, letters)
-	if err != nil {
+	if err := s.addTypes(ctx, letters); err != nil {
 		return nil, err
 	}
-	return letters, s.addLastAttempts(ctx, letters, records)
+	return letters, s.addLastAttempts(ctx, letters)
 }
 
-// addTypes reads the beginning of the events, and the records on the way.
-func (s *Store) addTypes(ctx context.Context, letters []webhook.DeadLetter) ([]*redis.MapStringStringCmd, error) {
-	records := make([]*redis.MapStringStringCmd, len(letters))
+// addTypes reads the beginning of the events.
+func (s *Store) addTypes(ctx context.Context, letters []webhook.DeadLetter) error {
 	heads := make([]*redis.StringCmd, len(letters))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, l := range letters {
-			ref := l.Delivery.Ref
-			records[i] = p.HGetAll(ctx, keysOfEndpoint(ref.Endpoint()).records+ref.EventID)
-			heads[i] = p.GetRange(ctx, keysOfEvent(ref.Event()).event, 0, headSize-1)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, unavailable("dead letters", err)
-	}
-	for i := range letters {
-		head, err := unpackHead(heads[i].Val())
-		if err != nil {
-			return nil, fmt.Errorf("dead letters: event %s: %w", letters[i].Delivery.Ref.Event(), err)
-		}
-		letters[i].Type = head.eventType
-	}
-	return records, nil
-}
-
-// addLastAttempts reads the last attempt that each record names.
-func (s *Store) addLastAttempts(ctx context.Context, letters []webhook.DeadLetter, records []*redis.MapStringStringCmd) error {
-	entries := make([]*redis.XMessageSliceCmd, len(letters))
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, l := range letters {
-			if ids := streamIDs(records[i].Val()); len(ids) > 0 {
-				last := ids[len(ids)-1]
-				entries[i] = p.XRangeN(ctx, keysOfEndpoint(l.Delivery.Ref.Endpoint()).attempts, last, last, 1)
-			}
+			heads[i] = p.GetRange(ctx, keysOfEvent(l.Delivery.Ref.Event()).event, 0, headSize-1)
 		}
 		return nil
 	})
@@ -135,16 +106,64 @@ func (s *Store) addLastAttempts(ctx context.Context, letters []webhook.DeadLette
 		return unavailable("dead letters", err)
 	}
 	for i := range letters {
+		head, err := unpackHead(heads[i].Val())
+		if err != nil {
+			return fmt.Errorf("dead letters: event %s: %w", letters[i].Delivery.Ref.Event(), err)
+		}
+		letters[i].Type = head.eventType
+	}
+	return nil
+}
+
+func (s *Store) addLastAttempts(ctx context.Context, letters []webhook.DeadLetter) error {
+	refs := make([]webhook.DeliveryRef, len(letters))
+	for i, l := range letters {
+		refs[i] = l.Delivery.Ref
+	}
+	attempts, err := s.LastAttempts(ctx, refs)
+	for i := range attempts {
+		letters[i].LastAttempt = attempts[i]
+	}
+	return err
+}
+
+// LastAttempts implements [webhook.Store]: the records say where they stand.
+func (s *Store) LastAttempts(ctx context.Context, refs []webhook.DeliveryRef) ([]*webhook.Attempt, error) {
+	records := make([]*redis.MapStringStringCmd, len(refs))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, ref := range refs {
+			records[i] = p.HGetAll(ctx, keysOfEndpoint(ref.Endpoint()).records+ref.EventID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable("last attempts", err)
+	}
+	entries := make([]*redis.XMessageSliceCmd, len(refs))
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, ref := range refs {
+			if ids := streamIDs(records[i].Val()); len(ids) > 0 {
+				last := ids[len(ids)-1]
+				entries[i] = p.XRangeN(ctx, keysOfEndpoint(ref.Endpoint()).attempts, last, last, 1)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable("last attempts", err)
+	}
+	attempts := make([]*webhook.Attempt, len(refs))
+	for i, ref := range refs {
 		if entries[i] == nil {
 			continue
 		}
-		found, err := readAttempts(letters[i].Delivery.Ref.Endpoint(), entries[i:i+1])
+		found, err := readAttempts(ref.Endpoint(), entries[i:i+1])
 		if err != nil {
-			return fmt.Errorf("dead letters: %w", err)
+			return nil, fmt.Errorf("last attempts: %w", err)
 		}
 		if len(found) > 0 {
-			letters[i].LastAttempt = &found[0]
+			attempts[i] = &found[0]
 		}
 	}
-	return nil
+	return attempts, nil
 }

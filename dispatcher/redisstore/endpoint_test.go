@@ -48,6 +48,59 @@ func cutOff(name string, mended *bool) staged {
 	}}
 }
 
+// Redis may lose its last writes. What is stored then must not stand under a
+// revision that a worker remembers for something else.
+func TestARevisionIsNotUsedAgain(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	ref := w.endpoint("a")
+	moveTo := func(url string) {
+		w.Helper()
+		_, _, err := w.UpdateEndpoint(w.Context(), ref, func(e *webhook.Endpoint) error { e.URL = url; return nil })
+		w.must(err)
+	}
+	key := w.only("p")
+	before := w.rdb.HGetAll(w.Context(), key).Val()
+	moveTo("https://example.com/lost")
+	if got := w.claim(w.run("e1", "a"), webhook.ClaimGo).Endpoint.URL; got != "https://example.com/lost" {
+		t.Fatalf("claimed %s", got)
+	}
+	w.must(w.rdb.HSet(w.Context(), key, before).Err()) // as it was before the last write
+	w.clock.pass(time.Second)
+	moveTo("https://example.com/new")
+	if got := w.claim(w.run("e2", "a"), webhook.ClaimGo).Endpoint.URL; got != "https://example.com/new" {
+		t.Fatalf("claimed %s after the new address was stored", got)
+	}
+}
+
+// A deletion, and a revocation, whose answer was lost on the way are no "not found".
+func TestEndingTwiceByTheClient(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	ref := w.endpoint("a")
+	w.must(w.CreateKey(w.Context(), keyOf("key_a")))
+	w.rdb.AddHook(staged{
+		command: func(next redis.ProcessHook) redis.ProcessHook {
+			return func(ctx context.Context, cmd redis.Cmder) error {
+				_ = next(ctx, cmd)
+				return next(ctx, cmd)
+			}
+		},
+		pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+			return func(ctx context.Context, cmds []redis.Cmder) error {
+				_ = next(ctx, cmds)
+				return next(ctx, cmds)
+			}
+		},
+	})
+	w.must(w.DeleteEndpoint(w.Context(), ref))
+	w.must(w.DeleteKey(w.Context(), "key_a"))
+	if err := w.DeleteEndpoint(w.Context(), ref); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("deleted before: %v", err)
+	}
+	if err := w.DeleteKey(w.Context(), "key_a"); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("revoked before: %v", err)
+	}
+}
+
 // resending is a client whose scripts' first answer is lost: it sends them twice.
 func resending(once *bool) staged {
 	return staged{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {

@@ -29,6 +29,9 @@ func (s *Store) Events(ctx context.Context, q webhook.EventQuery) (webhook.Page[
 		walk: walk{rdb: s.rdb, verb: "events", last: after, sources: []*source{{key: keysOfBrand(q.Brand).index}},
 			read: readStream(ctx, bound(q.Since.Add(-skewMost)), indexed)},
 	}
+	if err := l.walk.skipLater(ctx, after); err != nil {
+		return webhook.Page[webhook.Fanout]{}, err
+	}
 	l.walk.begin(after, q.Limit, q.Type != "" || !q.Until.IsZero())
 	for full := q.Limit < 1; !full; {
 		if full, err = l.step(ctx); err != nil {
@@ -59,7 +62,9 @@ type eventList struct {
 	// seen are the ids that were looked at, and the last one of the page before.
 	seen  map[string]bool
 	items []webhook.Fanout
-	bytes int64
+	// bytes and deliveries are those of the items, and of what is about to be read.
+	bytes      int64
+	deliveries int
 	// done is the last entry that the page is done with.
 	done place
 }
@@ -128,16 +133,25 @@ func (l *eventList) fit(ctx context.Context, found []entry) (fitting []webhook.E
 			return nil, false, fmt.Errorf("events: event %s: %w", ref, err)
 		}
 		if head.isKept && l.query.Contains(head.publishedAt) {
-			many := len(l.items)+len(fitting) > 0
-			if len(l.items)+len(fitting) == l.query.Limit || many && l.bytes+sizes[i].Val() > pageBytes {
+			if n := len(l.items) + len(fitting); n == l.query.Limit || n > 0 && l.isFull(sizes[i].Val(), head.endpoints) {
 				return fitting, true, nil
 			}
 			l.bytes += sizes[i].Val()
+			l.deliveries += head.endpoints
 			fitting = append(fitting, ref)
 		}
 		l.done = e.place
 	}
 	return fitting, false, nil
+}
+
+// pageDeliveries ends a page whose deliveries come to it: whoever asked wants to
+// know how each of them stands.
+const pageDeliveries = 1000
+
+// isFull tells whether an event more would be too much.
+func (l *eventList) isFull(size int64, deliveries int) bool {
+	return l.bytes+size > pageBytes || l.deliveries+deliveries > pageDeliveries
 }
 
 func (l *eventList) readBodies(ctx context.Context, refs []webhook.EventRef) error {
@@ -182,6 +196,8 @@ type eventHead struct {
 	publishedAt time.Time
 	// eventType is empty when it is longer than a head.
 	eventType string
+	// endpoints is how many it went to.
+	endpoints int
 }
 
 // unpackHead reads the first bytes of what packEvent wrote. Errors: errFormat.
@@ -200,6 +216,7 @@ func unpackHead(packed string) (eventHead, error) {
 		return eventHead{}, errFormat
 	}
 	h.eventType = r.text()
+	h.endpoints = int(min(r.uvarint(), 1<<20))
 	return h, nil
 }
 

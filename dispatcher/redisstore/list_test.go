@@ -98,7 +98,7 @@ func TestRoundTripsOfLists(t *testing.T) {
 		{"AttemptLog of an event at an endpoint", trips{pipelines: 2}, func() error {
 			return discard(w.attemptLog(webhook.AttemptQuery{EventID: event, EndpointID: "a"})(page))
 		}},
-		{"DeadLetters", trips{commands: 1, pipelines: 4}, func() error {
+		{"DeadLetters", trips{commands: 1, pipelines: 5}, func() error {
 			return discard(w.deadLetters(webhook.DeadLetterQuery{})(page))
 		}},
 		{"RecordTest", trips{pipelines: 1}, func() error { return w.RecordTest(t.Context(), testOf("a", w.clock.Now())) }},

@@ -92,6 +92,9 @@ func methods(w *world) []method {
 		{"AttemptLog", false, func(ctx context.Context, s webhook.Store) error {
 			return discard(s.AttemptLog(ctx, webhook.AttemptQuery{Brand: brand, EventID: "attempted", Slice: page}))
 		}},
+		{"LastAttempts", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.LastAttempts(ctx, []webhook.DeliveryRef{delivery}))
+		}},
 		{"RecordTest", true, func(ctx context.Context, s webhook.Store) error { return s.RecordTest(ctx, testOf("a", w.clock.Now())) }},
 		{"DeadLetters", false, func(ctx context.Context, s webhook.Store) error {
 			return discard(s.DeadLetters(ctx, webhook.DeadLetterQuery{Brand: brand, Slice: page}))
@@ -187,7 +190,7 @@ func TestAFullRedisRefusesToWrite(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
 	w.furnish()
 	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
-	drains := []string{"Record", "Redrive", "Inspect", "DeleteEndpoint", "CancelOpen", "DeleteKey"}
+	drains := []string{"Record", "Redrive", "Inspect", "UpdateEndpoint", "DeleteEndpoint", "CancelOpen", "DeleteKey"}
 	refused := func(m method) bool { return m.writes && !slices.Contains(drains, m.name) }
 	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, refused)
 	for _, m := range methods(w) { // what is open drains, and everything can be read

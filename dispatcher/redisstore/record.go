@@ -62,5 +62,5 @@ func (s *Store) recordCall(set webhook.Settlement) (call, error) {
 		set.Run.EventID, set.Run.Number, id, packed, string(v.State), string(v.DeathReason),
 		next, counts, v.Blocked, v.Disable, settledFor.Milliseconds(),
 		millis(now.Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
-		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds()), nil
+		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds(), set.Revision), nil
 }

@@ -61,7 +61,7 @@ func TestRoundTrips(t *testing.T) {
 		{"Health of three", trips{pipelines: 1}, func() error {
 			return discard(w.Health(t.Context(), []webhook.EndpointRef{w.ref("a"), w.ref("b"), w.ref("c")}))
 		}},
-		{"DeleteEndpoint", trips{commands: 1, pipelines: 1}, func() error { return w.DeleteEndpoint(t.Context(), w.ref("c")) }},
+		{"DeleteEndpoint", trips{commands: 2, pipelines: 1}, func() error { return w.DeleteEndpoint(t.Context(), w.ref("c")) }},
 		{"CancelOpen", trips{pipelines: 1}, func() error {
 			_, _, err := w.CancelOpen(t.Context(), w.ref("c"))
 			return err
@@ -69,7 +69,7 @@ func TestRoundTrips(t *testing.T) {
 		{"CreateKey", trips{commands: 2}, func() error { return w.CreateKey(t.Context(), keyOf("key_a")) }},
 		{"Key", trips{commands: 1}, func() error { return discard(w.Key(t.Context(), "key_a")) }},
 		{"Keys", trips{commands: 1, pipelines: 1}, func() error { return discard(w.Keys(t.Context())) }},
-		{"DeleteKey", trips{commands: 2}, func() error { return w.DeleteKey(t.Context(), "key_a") }},
+		{"DeleteKey", trips{commands: 3}, func() error { return w.DeleteKey(t.Context(), "key_a") }},
 		{"Survey", trips{pipelines: 1}, func() error { return discard(w.Survey(t.Context(), 0)) }},
 		{"Inspect", trips{pipelines: 1}, func() error { return discard(w.Inspect(t.Context(), w.ref("a"))) }},
 		{"Redrive", trips{pipelines: 1}, func() error { return discard(w.Redrive(t.Context(), late)) }},

@@ -69,6 +69,33 @@ func (w *walk) begin(from place, limit int, sparse bool) {
 	}
 }
 
+// skipLater leaves out the streams whose entries all come before the place where
+// the walk begins: Redis would go through all of them to find none.
+func (w *walk) skipLater(ctx context.Context, from place) error {
+	if from == top || len(w.sources) == 0 {
+		return nil
+	}
+	oldest := make([]*redis.XMessageSliceCmd, len(w.sources))
+	_, err := w.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, s := range w.sources {
+			oldest[i] = p.XRangeN(ctx, s.key, "-", "+", 1)
+		}
+		return nil
+	})
+	if err != nil {
+		return unavailable(w.verb, err)
+	}
+	for i, s := range w.sources {
+		found := oldest[i].Val()
+		s.over = len(found) == 0
+		if !s.over {
+			ms, seq := splitStreamID(found[0].ID)
+			s.over = ms > from.ms || ms == from.ms && seq > from.seq
+		}
+	}
+	return nil
+}
+
 // next returns the entry after the last one; false when there is none, or enough was read.
 func (w *walk) next(ctx context.Context) (entry, bool, error) {
 	for hungry := w.hungry(); len(hungry) > 0; hungry = w.hungry() {

@@ -132,6 +132,32 @@ var recordTests = map[string]func(*T){
 		t.wantState("e1", "a", webhook.StateDelivered)
 		t.wantRuns(t.enable(ref))
 	},
+	"Record/a 410 does not disable what was changed since the claim": func(t *T) {
+		ref := t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 10 })
+		late, other := t.runOf("e1", "a"), t.runOf("e2", "a")
+		before := t.wantClaim(late, webhook.ClaimGo).Revision
+		t.update(ref, func(e *webhook.Endpoint) { e.URL = "https://example.com/moved" })
+		after := t.wantClaim(other, webhook.ClaimGo).Revision
+		if before == "" || before == after {
+			t.Fatalf("revisions %q and %q", before, after)
+		}
+		gone := dead(webhook.DeathGone)
+		gone.Disable = webhook.DisabledGone
+		settle := func(run webhook.Run, revision string) string {
+			_, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: t.attempt(run, gone), Verdict: gone, Revision: revision})
+			t.must(err)
+			e, err := t.Endpoint(t.Context(), ref)
+			t.must(err)
+			return e.DisabledReason
+		}
+		if reason := settle(late, before); reason != "" {
+			t.Fatalf("disabled, %q, by an attempt at what stood before", reason)
+		}
+		t.wantState("e1", "a", webhook.StateDead)
+		if reason := settle(other, after); reason != webhook.DisabledGone {
+			t.Fatalf("disabled: %q", reason)
+		}
+	},
 	"Record/dead letters are listed, newest first": func(t *T) {
 		ref := t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 10 })
 		for i, reason := range []webhook.DeathReason{webhook.DeathMaxAttempts, webhook.DeathMaxAge, webhook.DeathBlocked} {

@@ -60,6 +60,8 @@ type Claim struct {
 	// Event has an empty Payload when its body is no longer stored.
 	Event    Event
 	Endpoint Endpoint
+	// Revision of Endpoint, for the settlement.
+	Revision string
 }
 
 // Settlement is what a worker, or the reconciler, has to say of a delivery.
@@ -69,6 +71,9 @@ type Settlement struct {
 	Attempt *Attempt
 	// Verdict as of [Judge], or just State and DeathReason when no attempt was made.
 	Verdict Verdict
+	// Revision is that of the claim: Verdict.Disable is not for an endpoint that
+	// was changed since. Empty: for any.
+	Revision string
 }
 
 // Doomed is a delivery without a task that can only end: its endpoint was
@@ -143,8 +148,8 @@ type Store interface {
 	// an event may name it. What is open is for CancelOpen. Errors:
 	// [ErrNotFound], also when it was deleted before.
 	DeleteEndpoint(ctx context.Context, ref EndpointRef) error
-	// CancelOpen settles up to 1,000 deliveries of a deleted endpoint, in its
-	// line or waiting for a retry, as cancelled; more says that there are others.
+	// CancelOpen settles some deliveries of a deleted endpoint, in its line or
+	// waiting for a retry, as cancelled; more says that there are others.
 	// It does nothing to an endpoint that was not deleted.
 	CancelOpen(ctx context.Context, ref EndpointRef) (cancelled int, more bool, err error)
 	// Health answers how endpoints are doing, in the order of the input; that of
@@ -163,6 +168,9 @@ type Store interface {
 	// An event stands in the list a moment after it was accepted. Errors: a
 	// [FieldError] of "cursor" when After is no place in the list.
 	Events(ctx context.Context, q EventQuery) (Page[Fanout], error)
+	// LastAttempts returns the last attempt that is kept of each delivery, in the
+	// order of the input; nil where there is none.
+	LastAttempts(ctx context.Context, refs []DeliveryRef) ([]*Attempt, error)
 	// Attempts returns the kept attempts of a delivery, oldest first.
 	Attempts(ctx context.Context, ref DeliveryRef) ([]Attempt, error)
 	// AttemptLog returns a page of a brand's attempts, the last recorded first,

@@ -19,6 +19,12 @@ local function endpoint()
   }
 end
 
+-- raise gives the endpoint a revision that none had before, even one that Redis
+-- lost with its last writes: workers may still hold what stood under it.
+local function raise(ep)
+  redis.call('HSET', ENDPOINT, 'rev', string.format('%.0f', math.max(tonumber(ep.rev) + 1, now)))
+end
+
 local function free(ep)
   return ep.limit - redis.call('ZCARD', OUT)
 end

@@ -7,6 +7,7 @@
 --       16 reason to disable the endpoint ('' none)  17 lifetime of a settled record, ms
 --       18 attempts older than this go, ms  19 lifetime of the attempts, ms
 --       20 dead letters older than this go, ms  21 lifetime of the dead letters, ms
+--       22 revision of the endpoint that the attempt was made to ('' any): another one is not disabled for it
 -- Answer: the runs released {{event, run, queue}, …}; the same again for a known attempt id.
 -- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
 local event, run, attempt, state = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
@@ -73,9 +74,9 @@ else
 end
 
 local ep = endpoint()
-if ARGV[16] ~= '' and not ep.gone and not ep.disabled then
+if ARGV[16] ~= '' and not ep.gone and not ep.disabled and (ARGV[22] == '' or ARGV[22] == ep.rev) then
   redis.call('HSET', ENDPOINT, 'disabled', ARGV[16], 'disabledAt', now)
-  redis.call('HINCRBY', ENDPOINT, 'rev', 1)
+  raise(ep)
   ep = endpoint()
 end
 return release(ep)

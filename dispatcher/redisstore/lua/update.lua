@@ -8,12 +8,13 @@
 local ep = endpoint()
 if ep.gone then return {'gone'} end
 if ep.rev ~= ARGV[7] then return {'changed'} end
+-- First, so that a full Redis does not refuse what follows: disabling must always be possible.
+redis.call('HDEL', ENDPOINT, 'disabledAt') -- the settings have a time of their own now
 redis.call('HSET', ENDPOINT, 'settings', ARGV[8], 'limit', ARGV[10])
 if ARGV[9] ~= '' then
   redis.call('HSET', ENDPOINT, 'disabled', ARGV[9])
 else
   redis.call('HDEL', ENDPOINT, 'disabled')
 end
-redis.call('HDEL', ENDPOINT, 'disabledAt') -- the settings have a time of their own now
-redis.call('HINCRBY', ENDPOINT, 'rev', 1)
+raise(ep)
 return {'updated', release(endpoint())}

@@ -15,7 +15,8 @@ local since = redis.call('ZSCORE', OUT, event) or redis.call('ZSCORE', LINE, eve
 if since and answer[5] == '' then answer[5] = string.format('%.0f', tonumber(since)) end
 if rank then
   answer[1], answer[6] = 'waiting', tostring(rank + 1)
-  answer[7] = endpoint().disabled and 'disabled' or 'slot'
+  local ep = endpoint()
+  if not ep.gone then answer[7] = ep.disabled and 'disabled' or 'slot' end -- a deleted one's waits to be cancelled
 elseif next then
   answer[1], answer[3] = 'retrying', string.format('%.0f', tonumber(next))
 elseif since then
