@@ -46,6 +46,14 @@ type Redis struct {
 	// URL of the server, sentinels or cluster; RedisURL lists the forms. Its passwords are never printed.
 	// Defaults to redis://127.0.0.1:6379/0.
 	URL RedisURL
+	// CABundle is a PEM file with the certificate authorities to trust, and no others; empty is the system's. Only with a URL
+	// that asks for TLS, as the two below. Defaults to none.
+	CABundle string
+	// ClientCertificate is a PEM file with the certificate to show to Redis, then those between it and its authority.
+	// Defaults to none.
+	ClientCertificate string
+	// ClientKey is a PEM file with the key of ClientCertificate, not encrypted. Defaults to none.
+	ClientKey string
 }
 
 // HTTP is the listener of the API.

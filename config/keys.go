@@ -39,6 +39,9 @@ func table() []key {
 	return []key{
 		entry("redis.url", redisURL(), RedisURL{text: NewSecret("redis://127.0.0.1:6379/0")},
 			"where Redis is: redis, rediss, redis-sentinel or redis-cluster", func(c *Config) *RedisURL { return &c.Redis.URL }).hidden(),
+		entry("redis.caBundle", filePath(), "", "PEM file with the certificate authorities that Redis may have its certificate from", func(c *Config) *string { return &c.Redis.CABundle }),
+		entry("redis.clientCertificate", filePath(), "", "PEM file with the certificate to show to Redis", func(c *Config) *string { return &c.Redis.ClientCertificate }),
+		entry("redis.clientKey", filePath(), "", "PEM file with the key of redis.clientCertificate", func(c *Config) *string { return &c.Redis.ClientKey }),
 		entry("http.listen", address(), ":8080", "address of the API", func(c *Config) *string { return &c.HTTP.Listen }),
 		entry("admin.listen", address(), "127.0.0.1:8081", "address of health, asynqmon and pprof", func(c *Config) *string { return &c.Admin.Listen }),
 		entry("auth.adminKey", adminKey(), Secret{}, "bootstrap admin key, at least 32 characters; rather a variable than a flag", func(c *Config) *Secret { return &c.Auth.AdminKey }).hidden(),

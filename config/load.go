@@ -63,6 +63,22 @@ func Load(src Sources) (Config, error) {
 	return c, nil
 }
 
+// Problem says that a value which Load took from these sources cannot be used, as may show later: a file that a key names is not
+// there. The rule begins with "must". It answers false for a path that is no key.
+func (src Sources) Problem(c Config, path, rule string) (Problem, bool) {
+	l := loader{keys: table()}
+	k, ok := l.byPath(path)
+	merged, err := l.merge(src)
+	if !ok || err != nil {
+		return Problem{}, false
+	}
+	p := Problem{Key: path, Where: "default", Value: quoted(k.text(c)), Rule: rule}
+	if s, ok := merged.Get(path).(setting); ok {
+		p.Where = s.where()
+	}
+	return p, true
+}
+
 type loader struct {
 	keys  []key
 	found Problems

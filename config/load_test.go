@@ -216,6 +216,26 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 }
 
+func TestAProblemThatShowsLaterNamesItsPlace(t *testing.T) {
+	file := yamlFile(t, "egress:\n  caBundle: ca.pem\nauth:\n  adminKey: "+strings.Repeat("hunter", 6)+"\n")
+	src := config.Sources{File: file, Env: []string{"OUTHOOK_REDIS_URL=redis://:hunter2@a"}, Flags: flags(t, "--log-level=warn")}
+	c := load(t, src)
+	for path, want := range map[string]string{
+		"egress.caBundle": file + `:2: egress.caBundle is "ca.pem": must be real`,
+		"auth.adminKey":   file + `:4: auth.adminKey is "redacted": must be real`,
+		"redis.url":       `OUTHOOK_REDIS_URL: redis.url is "redis://:redacted@a:6379/0": must be real`,
+		"log.level":       `--log-level: log.level is "warn": must be real`,
+		"http.listen":     `default: http.listen is ":8080": must be real`,
+	} {
+		if p, ok := src.Problem(c, path, "must be real"); !ok || p.String() != want {
+			t.Errorf("%s: %v %q, want %q", path, ok, p, want)
+		}
+	}
+	if p, ok := src.Problem(c, "egress", "must be real"); ok {
+		t.Errorf("a section is a key: %q", p)
+	}
+}
+
 func TestDeepFilesAreRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"lists":   "egress: {ports: " + strings.Repeat("[", 100_000),

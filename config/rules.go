@@ -15,7 +15,16 @@ type conflict struct {
 }
 
 func conflicts(c Config) []conflict {
+	const wantsTLS = "must be with a redis.url that asks for TLS: rediss://, or tls=true"
+	plain := !c.Redis.URL.Target().TLS
 	return []conflict{
+		{c.Redis.CABundle != "" && plain, "redis.caBundle", "redis.url", wantsTLS},
+		{c.Redis.ClientCertificate != "" && plain, "redis.clientCertificate", "redis.url", wantsTLS},
+		{c.Redis.ClientKey != "" && plain, "redis.clientKey", "redis.url", wantsTLS},
+		{c.Redis.ClientCertificate != "" && c.Redis.ClientKey == "",
+			"redis.clientCertificate", "", "must be together with redis.clientKey"},
+		{c.Redis.ClientKey != "" && c.Redis.ClientCertificate == "",
+			"redis.clientKey", "", "must be together with redis.clientCertificate"},
 		{c.Admin.Listen == c.HTTP.Listen && !strings.HasSuffix(c.HTTP.Listen, ":0"),
 			"admin.listen", "http.listen", "must differ from http.listen"},
 		{c.Retry.MaxInterval < c.Retry.InitialInterval,

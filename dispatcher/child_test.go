@@ -18,6 +18,7 @@ import (
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/catalog"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // The tests run themselves as child processes that can be killed for real.
@@ -26,11 +27,12 @@ const (
 	childRedis = "OUTHOOK_TEST_CHILD_REDIS"
 	childEvent = "OUTHOOK_TEST_CHILD_EVENT"
 	childPoint = "OUTHOOK_TEST_CHILD_POINT"
+	childKeys  = "OUTHOOK_TEST_CHILD_KEYS"
 )
 
-// sharedKeys is the encryption key of parent and children; it guards nothing.
-func sharedKeys() dispatcher.KeyRing {
-	ring, err := dispatcher.ParseKeyRing([]string{"test:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))})
+// sharedKeys is the encryption key of parent and children, after newer ones; it guards nothing.
+func sharedKeys(newer ...string) dispatcher.KeyRing {
+	ring, err := dispatcher.ParseKeyRing(append(newer, "test:"+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))))
 	if err != nil {
 		panic(err)
 	}
@@ -54,7 +56,7 @@ func child(t *testing.T, role, redisAddr string, env ...string) *exec.Cmd {
 }
 
 func runChild() {
-	rdb := redis.NewClient(&redis.Options{Addr: os.Getenv(childRedis)})
+	rdb := redis.NewClient(redistest.Options(os.Getenv(childRedis)))
 	if point := os.Getenv(childPoint); point != "" {
 		k := &killer{}
 		fmt.Sscanf(point, "%d/%d", &k.pipeline, &k.commands)
@@ -62,6 +64,9 @@ func runChild() {
 	}
 	cfg := dispatchertest.Config()
 	cfg.Redis, cfg.Secrets, cfg.Catalog.Validation = rdb, sharedKeys(), catalog.ValidationOff
+	if keys := os.Getenv(childKeys); keys != "" {
+		cfg.Secrets, _ = dispatcher.ParseKeyRing(strings.Split(keys, ",")) // without keys New refuses
+	}
 	d, err := dispatcher.New(cfg)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -72,6 +77,8 @@ func runChild() {
 		_, err = d.Publish(context.Background(), event(os.Getenv(childEvent)))
 	case "work":
 		err = d.Run(context.Background())
+	case "reencrypt":
+		_, err = d.ReencryptSecrets(context.Background(), nil)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -27,6 +27,7 @@ type Dispatcher struct {
 	cfg     Config
 	log     *slog.Logger
 	store   webhook.Store
+	vault   vault
 	queue   webhook.Queue
 	sender  webhook.Sender
 	egress  *egress.Client
@@ -71,7 +72,7 @@ func New(cfg Config) (*Dispatcher, error) {
 		return nil, err
 	}
 	return &Dispatcher{
-		cfg: cfg, log: cfg.Logger, store: store, queue: tasks, sender: out, egress: out,
+		cfg: cfg, log: cfg.Logger, store: store, vault: store, queue: tasks, sender: out, egress: out,
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
 	}, nil
 }
@@ -79,9 +80,11 @@ func New(cfg Config) (*Dispatcher, error) {
 // Run delivers until ctx ends, then takes no more, waits for the attempts in
 // flight, and returns nil after a clean drain. It waits for Redis as long as it
 // takes, now and later. Call it once; a process that only publishes leaves it out.
+// Errors: a [webhook.KeyError], before anything is delivered, when Config.Secrets are
+// not the keys that sealed what is stored.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	if !d.AwaitRedis(ctx) {
-		return nil
+	if err := d.AwaitKeys(ctx); err != nil || ctx.Err() != nil {
+		return err
 	}
 	reconciling, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup

@@ -23,7 +23,9 @@ func TestFrozenRedisAnswersInTime(t *testing.T) {
 	for name, prompt := range map[string]bool{"client that ends with its context": true, "client that does not": false} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
-			rdb := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: prompt})
+			options := redistest.Options(server.Addr())
+			options.ContextTimeoutEnabled = prompt
+			rdb := redis.NewClient(options)
 			defer rdb.Close()
 			cfg := dispatchertest.Config()
 			cfg.Redis = rdb
@@ -97,7 +99,7 @@ func workAndVanish(t *testing.T, rdb *redis.Client, keys dispatcher.KeyRing, ref
 			t.Fatal(err)
 		}
 	}
-	must(rdb.LMove(t.Context(), key+"pending", key+"active", "RIGHT", "LEFT").Err())
+	must(redistest.Admin(t, rdb).LMove(t.Context(), key+"pending", key+"active", "RIGHT", "LEFT").Err())
 	must(rdb.HSet(t.Context(), key+"t:"+run.ID(), "state", "active").Err())
 	must(rdb.ZAdd(t.Context(), key+"lease", redis.Z{Score: float64(time.Now().Add(-time.Minute).Unix()), Member: run.ID()}).Err())
 	_, err = store.Claim(t.Context(), run)
@@ -126,7 +128,7 @@ func TestReconcilerPassesABadTag(t *testing.T) {
 		t.Fatal(err)
 	}
 	publisher.Stop()
-	tasks, err := rdb.Keys(t.Context(), "asynq:*").Result()
+	tasks, err := redistest.Admin(t, rdb).Keys(t.Context(), "asynq:*").Result()
 	if err != nil || len(tasks) == 0 {
 		t.Fatal(tasks, err)
 	}
@@ -147,7 +149,9 @@ func TestUnreadableEndpointStopsNobody(t *testing.T) {
 	server := redistest.Start(t)
 	d := onServer(t, server)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
-	other := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Redis, c.Serve = server.Client(t), []string{"bulk-0"} })
+	other := dispatchertest.Start(t, func(c *dispatcher.Config) {
+		c.Redis, c.Secrets, c.Serve = server.Client(t), sharedKeys(newKey("newer")), []string{"bulk-0"}
+	})
 	foreign := webhook.Endpoint{ID: "foreign", Brand: "acme", URL: "http://127.0.0.1:9/", Purpose: webhook.PurposeStatus}
 	if _, _, err := other.CreateEndpoint(t.Context(), foreign); err != nil {
 		t.Fatal(err)

@@ -45,6 +45,7 @@ func TestEnqueueTwiceMakesOneTask(t *testing.T) {
 
 func TestEnqueueListsTheQueues(t *testing.T) {
 	rdb := redistest.Start(t).Client(t)
+	admin := redistest.Admin(t, rdb)
 	q := open(t, queue.Config{Redis: rdb})
 	listed := func() []string {
 		names, err := asynq.NewInspectorFromRedisClient(rdb).Queues()
@@ -59,8 +60,8 @@ func TestEnqueueListsTheQueues(t *testing.T) {
 	if got := listed(); !slices.Equal(got, all) {
 		t.Errorf("listed %s", got)
 	}
-	rdb.FlushAll(t.Context())
-	rdb.ScriptFlush(t.Context())
+	admin.FlushAll(t.Context())
+	admin.ScriptFlush(t.Context())
 	enqueue(t, q, runsOf(q, 40)...)
 	if got := listed(); !slices.Equal(got, all) {
 		t.Errorf("listed after Redis came back empty: %s", got)
@@ -94,7 +95,7 @@ func TestEnqueueAfterScriptsAreLost(t *testing.T) {
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb})
 	enqueue(t, q, runsOf(q, 50)...)
-	rdb.ScriptFlush(t.Context())
+	redistest.Admin(t, rdb).ScriptFlush(t.Context())
 	trips := &tripCounter{}
 	rdb.AddHook(trips)
 
@@ -116,7 +117,7 @@ func TestRedisAwayOrRefusing(t *testing.T) {
 	run := runOf(q, 1)
 	enqueue(t, q, run)
 
-	rdb.ConfigSet(t.Context(), "maxmemory", "1")
+	redistest.Admin(t, rdb).ConfigSet(t.Context(), "maxmemory", "1")
 	if err := q.Enqueue(t.Context(), runsOf(q, 3)); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("enqueue into a full Redis: %v", err)
 	}

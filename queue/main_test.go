@@ -24,11 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var backends = map[string]func(t testing.TB) redis.UniversalClient{
 	"embedded": func(t testing.TB) redis.UniversalClient { return embeddedClient(t) },
 	"redis":    func(t testing.TB) redis.UniversalClient { return redistest.Start(t).Client(t) },
-	"cluster": func(t testing.TB) redis.UniversalClient {
-		c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: redistest.StartCluster(t)})
-		t.Cleanup(func() { c.Close() })
-		return c
-	},
+	"cluster":  func(t testing.TB) redis.UniversalClient { return redistest.StartCluster(t).Client(t) },
 }
 
 func onEveryBackend(t *testing.T, test func(t *testing.T, rdb redis.UniversalClient)) {
@@ -157,7 +153,7 @@ func taskIn(t testing.TB, rdb redis.UniversalClient, queue, id string, state asy
 // keysOf lists what a single server holds of a queue.
 func keysOf(t testing.TB, rdb redis.UniversalClient, queue string) []string {
 	t.Helper()
-	keys, err := rdb.Keys(t.Context(), "asynq:{"+queue+"}:*").Result()
+	keys, err := redistest.Admin(t, rdb).Keys(t.Context(), "asynq:{"+queue+"}:*").Result()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // child is one serving process.
@@ -25,6 +27,8 @@ type child struct {
 
 	mu    sync.Mutex
 	lines []map[string]any
+	// raw is the log as it came.
+	raw bytes.Buffer
 }
 
 // serveFlags are what lets a process run beside others and deliver to this machine.
@@ -38,7 +42,7 @@ func startServe(t testing.TB, redisAddr string, args ...string) *child {
 	t.Helper()
 	c := &child{exited: make(chan struct{})}
 	c.cmd = exec.Command(os.Args[0], append(append([]string{"serve"}, serveFlags...), args...)...)
-	c.cmd.Env = append(withoutOurs(os.Environ()), childMark+"=1", "OUTHOOK_REDIS_URL=redis://"+redisAddr,
+	c.cmd.Env = append(withoutOurs(os.Environ()), childMark+"=1", "OUTHOOK_REDIS_URL="+redistest.URL(redisAddr),
 		"OUTHOOK_AUTH_ADMIN_KEY="+testKey, "OUTHOOK_SECRETS_KEYS="+testSecretKey)
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
@@ -85,6 +89,8 @@ func (c *child) read(stderr io.Reader) {
 			line["text"] = scanner.Text()
 		}
 		c.mu.Lock()
+		c.raw.Write(scanner.Bytes())
+		c.raw.WriteByte('\n')
 		c.lines = append(c.lines, line)
 		c.mu.Unlock()
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"go.smobi.com/outhook/config"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 func newConfigCommand(env []string) *cobra.Command {
@@ -42,16 +43,17 @@ Keys that serve needs may still be missing: they often come from elsewhere.`,
 			if len(args) == 1 {
 				file = args[0]
 			}
-			c, err := config.Load(config.Sources{File: file, Env: env})
+			src := config.Sources{File: file, Env: env}
+			c, err := config.Load(src)
 			if err != nil {
 				return err
 			}
 			s, err := settingsOf(c)
-			if err != nil {
-				return err
+			if err == nil {
+				err = s.check()
 			}
-			if err := s.check(); err != nil {
-				return err
+			if err != nil {
+				return located(src, c, err)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ok")
 			return err
@@ -89,9 +91,29 @@ func configFlags(cmd *cobra.Command, file *string) {
 
 // loadConfig reads all sources. A problem is one of usage.
 func loadConfig(cmd *cobra.Command, file string, env []string) (config.Config, error) {
-	c, err := config.Load(config.Sources{File: file, Env: env, Flags: cmd.Flags()})
+	c, err := config.Load(sourcesOf(cmd, file, env))
 	if err != nil {
 		return c, usageError{err}
 	}
 	return c, nil
+}
+
+func sourcesOf(cmd *cobra.Command, file string, env []string) config.Sources {
+	return config.Sources{File: file, Env: env, Flags: cmd.Flags()}
+}
+
+// located adds where a key was set, and its value, to an error that names the key.
+func located(src config.Sources, c config.Config, err error) error {
+	broken, ok := errors.AsType[*webhook.FieldError](err)
+	if !ok {
+		return err
+	}
+	problem, ok := src.Problem(c, broken.Field, broken.Rule)
+	switch {
+	case !ok:
+		return err
+	case isUsage(err):
+		return usageError{config.Problems{problem}}
+	}
+	return config.Problems{problem}
 }

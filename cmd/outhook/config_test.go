@@ -28,8 +28,13 @@ func TestConfigCheck(t *testing.T) {
 			"2: retry.jitter is \"3\": must be a number above 0 and below 1\n4: queue.shard: unknown key; the nearest is queue.shards\n"},
 		"a schema that is none": {"catalog:\n  types:\n    - {name: order.paid, description: paid, schema: {type: 7}}\n", exitFailed, "catalog.types[0].schema"},
 		"a bundle that is not there": {"egress:\n  caBundle: /nonexistent/ca.pem\n", exitFailed,
-			"egress.caBundle: must be a file that can be read: no such file or directory\n"},
-		"a bundle that is none": {"egress:\n  caBundle: " + os.Args[0] + "\n", exitFailed, "egress.caBundle: must hold certificates in PEM\n"},
+			"2: egress.caBundle is \"/nonexistent/ca.pem\": must be a file that can be read: no such file or directory\n"},
+		"a bundle that is none":    {"egress:\n  caBundle: " + os.Args[0] + "\n", exitFailed, "2: egress.caBundle is "},
+		"no certificates of redis": {"redis:\n  url: rediss://a\n  caBundle: " + os.Args[0] + "\n", exitFailed, "3: redis.caBundle is "},
+		"no client certificate": {"redis:\n  url: rediss://a\n  clientCertificate: /dev/null\n  clientKey: /nonexistent\n", exitFailed,
+			"4: redis.clientKey is \"/nonexistent\": must be a file that can be read: no such file or directory\n"},
+		"an empty certificate": {"redis:\n  url: rediss://a\n  clientCertificate: /dev/null\n  clientKey: /dev/null\n", exitFailed,
+			"3: redis.clientCertificate is \"/dev/null\": must be a file that holds a certificate in PEM\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := configFile(t, tc.file)

@@ -79,10 +79,12 @@ func (d *daemon) join() error {
 }
 
 func (d *daemon) server(name string, h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderFor, ReadTimeout: readFor, WriteTimeout: writeFor, IdleTimeout: idleFor,
+	s := &http.Server{
+		Handler: recovering(h, d.log, name), ReadHeaderTimeout: readHeaderFor, ReadTimeout: readFor, WriteTimeout: writeFor, IdleTimeout: idleFor,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: log.New(serverLog{d.log, name}, "", 0),
 	}
+	(&crowd{most: mostConnections, log: d.log.With("listener", name)}).bind(s)
+	return s
 }
 
 func (d *daemon) ready(ctx context.Context) error {
@@ -96,6 +98,9 @@ func (d *daemon) ready(ctx context.Context) error {
 func (d *daemon) run(ctx context.Context) error {
 	defer func() { _ = d.rdb.Close() }()
 	d.failed = make(chan error, 4)
+	if err := d.refuseKeys(ctx); err != nil {
+		return err
+	}
 	if err := d.open(ctx); err != nil {
 		d.closeServers()
 		return err
@@ -142,16 +147,37 @@ func (d *daemon) serve(ctx context.Context, section, address string, s *http.Ser
 }
 
 func (d *daemon) startWork(ctx context.Context) {
+	d.work.Go(func() { d.warnOfOpenRedis(ctx) })
 	d.work.Go(func() { d.wantAdminKey(ctx) })
+	work := d.road.AwaitKeys // until then publishing is refused
 	if d.role.delivers() {
-		d.work.Go(func() {
-			if err := d.road.Run(ctx); err != nil {
-				d.failed <- err
-			}
-		})
-		return
+		work = d.road.Run
 	}
-	d.work.Go(func() { d.road.AwaitRedis(ctx) }) // until then publishing is refused
+	d.work.Go(func() {
+		if err := work(ctx); err != nil {
+			d.failed <- ofKeys(err)
+		}
+	})
+}
+
+// refuseKeys errs, before anything listens, when the encryption keys are not those that sealed what is stored. Redis may be
+// away: then they are checked as soon as it is there.
+func (d *daemon) refuseKeys(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, redisAnswer)
+	defer cancel()
+	err := ofKeys(d.road.CheckKeys(ctx))
+	if isUsage(err) {
+		return err
+	}
+	return nil
+}
+
+// ofKeys makes wrong encryption keys what they are, a mistake of the configuration.
+func ofKeys(err error) error {
+	if _, wrong := errors.AsType[*webhook.KeyError](err); wrong {
+		return usageError{err}
+	}
+	return err
 }
 
 // wantAdminKey fails a daemon that nobody can administer: without auth.adminKey,

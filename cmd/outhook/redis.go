@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"runtime"
 	"time"
 
@@ -33,9 +32,9 @@ func queuesOf(c config.Queue) int {
 }
 
 // redisOptions says how to reach Redis. waits is how many connections are held by blocking waits: one for each queue that is
-// worked. In a cluster the pool is that of each node.
+// worked. In a cluster the pool is that of each node. TLS is up to redisTLS.
 func redisOptions(t config.RedisTarget, waits int) redis.UniversalOptions {
-	o := redis.UniversalOptions{
+	return redis.UniversalOptions{
 		Addrs: t.Hosts, DB: t.DB, Username: t.Username, Password: t.Password.Reveal(),
 		IsClusterMode: t.Scheme == "redis-cluster", MasterName: t.Master,
 		SentinelUsername: t.SentinelUsername, SentinelPassword: t.SentinelPassword.Reveal(),
@@ -46,9 +45,7 @@ func redisOptions(t config.RedisTarget, waits int) redis.UniversalOptions {
 		MinIdleConns:  idlePool,
 		// Of Redis Enterprise only; elsewhere each new connection would be refused it.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		// The name and version of the library, told on each connection: a right more that the Redis user would need.
+		DisableIdentity: true,
 	}
-	if t.TLS {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	return o
 }

@@ -8,17 +8,16 @@ import (
 	"go.smobi.com/outhook/signer"
 )
 
-// newSecretCommand returns what makes signing secrets.
-func newSecretCommand() *cobra.Command {
+func newSecretCommand(env []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secret",
-		Short: "Make signing secrets",
-		Long: `Signing secrets in the form of Standard Webhooks. Nothing is stored: an endpoint gets
-its secret when it is created.`,
+		Short: "Make signing secrets, or encrypt the stored ones anew",
+		Long: `Signing secrets in the form of Standard Webhooks. What new prints is stored nowhere: an
+endpoint gets its secret when it is created, and it is kept encrypted.`,
 		Example: `  outhook secret new
-  outhook secret new --ed25519`,
+  outhook secret reencrypt --config /etc/outhook/outhook.yaml`,
 	}
-	cmd.AddCommand(newSecretNewCommand())
+	cmd.AddCommand(newSecretNewCommand(), newSecretReencryptCommand(env))
 	return cmd
 }
 

@@ -68,7 +68,7 @@ process at once.`,
 			}
 			d, err := newDaemon(c, is, newLogger(cmd.ErrOrStderr(), c.Log))
 			if err != nil {
-				return err
+				return located(sourcesOf(cmd, file, env), c, err)
 			}
 			return d.run(cmd.Context())
 		},

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,6 +24,8 @@ const graceTail = 2 * time.Second
 // settings is a configuration in the terms of the rooms it is for. Every key of config.Keys ends here.
 type settings struct {
 	redis redis.UniversalOptions
+	// proof says that Redis is told who we are.
+	proof bool
 	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and AdminKey.
 	dispatcher  dispatcher.Config
 	api         httpapi.Config
@@ -46,9 +47,13 @@ func settingsOf(c config.Config) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
+	store := redisOptions(c.Redis.URL.Target(), queuesOf(c.Queue))
+	if store.TLSConfig, err = redisTLS(c.Redis); err != nil {
+		return settings{}, err
+	}
 	adminKey := c.Auth.AdminKey.Reveal()
 	return settings{
-		redis: redisOptions(c.Redis.URL.Target(), queuesOf(c.Queue)),
+		redis: store, proof: provesItself(c.Redis),
 		dispatcher: dispatcher.Config{
 			Secrets: keys, AdminKeyHash: hashOf(adminKey), Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
 			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,
@@ -99,12 +104,9 @@ func egressConfig(c config.Config) (egress.Config, error) {
 	if c.Egress.CABundle == "" {
 		return out, nil
 	}
-	pem, err := os.ReadFile(c.Egress.CABundle)
-	if err != nil {
-		return out, webhook.Invalid("egress.caBundle", "must be a file that can be read: %v", cause(err))
-	}
-	out.CABundle = pem
-	return out, nil
+	var err error
+	out.CABundle, err = readNamed("egress.caBundle", c.Egress.CABundle)
+	return out, err
 }
 
 // cause leaves out what is said already.

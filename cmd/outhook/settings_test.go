@@ -28,8 +28,12 @@ type settled struct {
 	want  any
 }
 
-func settledKeys(bundle string) map[string]settled {
+func settledKeys(bundle string, tlsFiles pair) map[string]settled {
+	certificate := func(s settings) any { return s.redis.TLSConfig != nil && len(s.redis.TLSConfig.Certificates) == 1 }
 	return map[string]settled{
+		"redis.caBundle":          {tlsFiles.certificate, func(s settings) any { return s.redis.TLSConfig != nil && s.redis.TLSConfig.RootCAs != nil }, true},
+		"redis.clientCertificate": {tlsFiles.certificate, certificate, true},
+		"redis.clientKey":         {tlsFiles.key, certificate, true},
 		"redis.url": {"redis-sentinel://user:pw@one:1,two:2/3?master=m&tls=true&sentinelUsername=su&sentinelPassword=sp", func(s settings) any {
 			o := s.redis
 			return []any{o.Addrs, o.DB, o.Username, o.Password, o.MasterName, o.SentinelUsername, o.SentinelPassword, o.TLSConfig != nil, o.IsClusterMode}
@@ -84,7 +88,14 @@ func TestEveryKeyArrives(t *testing.T) {
 	if err := os.WriteFile(bundle, []byte("the bundle"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rows := settledKeys(bundle)
+	files := newAuthority(t).issue(t, time.Hour)
+	rows := settledKeys(bundle, files)
+	// What some keys have to have beside them.
+	beside := map[string][]string{
+		"redis.caBundle":          {"OUTHOOK_REDIS_URL=rediss://a"},
+		"redis.clientCertificate": {"OUTHOOK_REDIS_URL=rediss://a", "OUTHOOK_REDIS_CLIENT_KEY=" + files.key},
+		"redis.clientKey":         {"OUTHOOK_REDIS_URL=rediss://a", "OUTHOOK_REDIS_CLIENT_CERTIFICATE=" + files.certificate},
+	}
 	byDefault := settingsWith(t)
 	for _, key := range config.Keys() {
 		t.Run(key.Path, func(t *testing.T) {
@@ -92,7 +103,7 @@ func TestEveryKeyArrives(t *testing.T) {
 			if !ok {
 				t.Fatal("nothing says where this key arrives: map it in settingsOf, and add a row")
 			}
-			got := row.got(settingsWith(t, key.Env+"="+row.value))
+			got := row.got(settingsWith(t, append(beside[key.Path], key.Env+"="+row.value)...))
 			if diff := cmp.Diff(row.want, got); diff != "" {
 				t.Errorf("settings (-want +got):\n%s", diff)
 			}
@@ -109,15 +120,20 @@ func TestEveryKeyArrives(t *testing.T) {
 
 func settingsWith(t *testing.T, env ...string) settings {
 	t.Helper()
-	c, err := config.Load(config.Sources{Env: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := settingsOf(c)
+	s, err := settingsOf(configWith(t, env...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func configWith(t *testing.T, env ...string) config.Config {
+	t.Helper()
+	c, err := config.Load(config.Sources{Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // The defaults of the configuration are those of the rooms: what is not set means the same with and without a file.

@@ -26,11 +26,15 @@ const (
 // header decide: however the body ends, the answer stands. cancel ends the attempt.
 func (c *Client) read(answer *http.Response, query string, keep bool, cancel context.CancelFunc) webhook.Response {
 	defer answer.Body.Close()
+	if answer.StatusCode < 100 || answer.StatusCode > 999 { // net/http takes other numbers as well
+		return webhook.Response{Reason: webhook.ReasonProtocol}
+	}
 	response := webhook.Response{
 		Status: answer.StatusCode,
 		Reason: webhook.ReasonOK,
 		Header: keptHeader(answer.Header, query),
 	}
+	answer.Header = nil // may take megabytes, for as long as the body is waited for
 	switch {
 	case answer.StatusCode == http.StatusSwitchingProtocols:
 		// Its body is the connection, which no deadline ends.

@@ -35,6 +35,7 @@ func full(t *testing.T) *receiver {
 }
 
 func TestCheckOfAHostThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	server := full(t)
 	cfg := loopback().WithResolver(names(t, map[string][]string{"receiver.test": {"127.0.0.1"}, "some.test": {"10.0.0.1", "127.0.0.1"}}))
 	cfg.DefaultTimeout = enough

@@ -101,15 +101,16 @@ func (c *Client) look(ctx context.Context, target *url.URL) look {
 // probe makes a transport for one connection, which is watched. Without a cache
 // of sessions: a resumed one would show the certificate of an earlier connection.
 func (c *Client) probe(watch *watcher) *http.Transport {
-	transport := newTransport(c.guard, newTLSConfig(c.roots))
-	transport.DisableKeepAlives = true
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := c.guard.dial(ctx, network, address)
+	d := dialer{guard: c.guard}
+	transport := newTransport(func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d.open(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
+		conn.begin(0) // never ended: there is one request, and the connection goes with it
 		return overheard{Conn: conn, watch: watch}, nil
-	}
+	}, newTLSConfig(c.roots))
+	transport.DisableKeepAlives = true
 	return transport
 }
 

@@ -23,6 +23,7 @@ const (
 func endless(first, again string) func(net.Conn) { return flood(first, strings.Repeat(again, 64)) }
 
 func TestCheckOfReceivers(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		handle func(net.Conn)
 		want   string

@@ -131,6 +131,7 @@ func says(text string) func(net.Conn) {
 }
 
 func TestCheckOfTLSThatIsNone(t *testing.T) {
+	t.Parallel()
 	serverHello10 := "\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01" + strings.Repeat("r", 32) + "\x00\x00\x2f\x00"
 	for name, test := range map[string]struct {
 		handle func(net.Conn)
@@ -182,6 +183,7 @@ func TestCheckOfTLSThatIsNone(t *testing.T) {
 }
 
 func TestCheckSpeaksHTTP2(t *testing.T) {
+	t.Parallel()
 	ca := issue(t, nil, asCA)
 	seen := make(chan *http.Request, 1)
 	url := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*issue(t, ca, unchanged)}}, true, func(w http.ResponseWriter, r *http.Request) {

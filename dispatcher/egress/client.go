@@ -1,8 +1,10 @@
 package egress
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"time"
 
@@ -17,6 +19,11 @@ const (
 	// An HTTP/2 connection that a network dropped in silence would fail every
 	// attempt on it; a ping finds out.
 	pingAfter, pingTimeout = 15 * time.Second, 10 * time.Second
+	// writeTimeout ends an HTTP/2 connection whose receiver takes not one byte.
+	writeTimeout = 10 * time.Second
+	// What HTTP/2 keeps in memory before it is read: of one answer, of all on a
+	// connection, and of one frame. A body is read as far as the first.
+	maxStream, maxConnection, maxFrame = maxBody, 1 << 20, 16 << 10
 	// Many hosts keep a connection or two; one busy host keeps as many as it
 	// may have deliveries in flight (delivery.maxInFlight).
 	maxIdle, maxIdlePerHost = 4096, 256
@@ -49,24 +56,26 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, guard: newGuard(cfg), roots: roots}
 	config := newTLSConfig(roots)
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
-	c.transport = newTransport(c.guard, config)
+	d := dialer{guard: c.guard, tls: config}
+	c.transport = newTransport(d.plain, config)
+	c.transport.DialTLSContext = d.secure
 	return c, nil
 }
 
 // newTLSConfig returns the rules of every connection.
 func newTLSConfig(roots *x509.CertPool) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 // newTransport builds from scratch: a clone of the default one would take its
-// proxies from the environment, past the guard.
-func newTransport(g guard, config *tls.Config) *http.Transport {
+// proxies from the environment, past the guard that is below dial.
+func newTransport(dial dialFunc, config *tls.Config) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	return &http.Transport{
 		Proxy:                  nil,
-		DialContext:            g.dial,
+		DialContext:            dial,
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    dialTimeout,
 		DisableCompression:     true, // sends no accept-encoding, decompresses nothing
@@ -75,9 +84,14 @@ func newTransport(g guard, config *tls.Config) *http.Transport {
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		IdleConnTimeout:        idleTimeout,
 		Protocols:              protocols,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeTimeout,
+			MaxReceiveBufferPerStream: maxStream, MaxReceiveBufferPerConnection: maxConnection, MaxReadFrameSize: maxFrame,
+		},
 	}
 }
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Close closes idle connections and ends dials that nobody waits for. Attempts
 // in flight go on.

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,9 @@ const (
 // Internet by https, on the ports 80, 443 and 8443.
 type Config struct {
 	// Allow lists ranges outside the public Internet that may be reached as
-	// well. An IPv4 range covers its IPv4-mapped IPv6 form. For operators only.
+	// well. An IPv4 range covers its IPv6 forms, mapped (::ffff:0:0/96) and through
+	// NAT64 (64:ff9b::/96); an IPv6 range does not cover what its addresses embed.
+	// For operators only; a process logs it as it starts.
 	Allow []netip.Prefix
 	// Ports that may be reached. Nil means 80, 443 and 8443; empty but not nil means any.
 	Ports []int
@@ -44,11 +47,16 @@ type Config struct {
 	// and every check; at most [webhook.MaxTimeout]. 0 means 15 s.
 	DefaultTimeout time.Duration
 
-	// resolver replaces the system's; set by tests.
-	resolver *net.Resolver
+	// Resolver looks names up; what it answers is not trusted. Defaults to Go's
+	// own, which holds no thread while a name server hangs.
+	Resolver *net.Resolver
+
+	// watch sees every connection; set by tests.
+	watch func(net.Conn) net.Conn
 }
 
 func (c Config) withDefaults() Config {
+	c.Allow, c.Ports = slices.Clone(c.Allow), slices.Clone(c.Ports) // the caller's are not ours to keep
 	if c.Ports == nil {
 		c.Ports = []int{80, 443, 8443}
 	}
@@ -62,9 +70,8 @@ func (c Config) withDefaults() Config {
 	if c.DefaultTimeout == 0 {
 		c.DefaultTimeout = defaultTimeout
 	}
-	if c.resolver == nil {
-		// Go's own resolver: a name server that hangs holds no thread.
-		c.resolver = &net.Resolver{PreferGo: true}
+	if c.Resolver == nil {
+		c.Resolver = &net.Resolver{PreferGo: true}
 	}
 	return c
 }
@@ -100,6 +107,8 @@ func checkPrefix(entry int, p netip.Prefix) error {
 		return webhook.Invalid("egress.allow", "entry %d must be a network: no bit set after the first %d", entry, p.Bits())
 	case p.Addr().Is4In6() && p.Bits() < mappedBits:
 		return webhook.Invalid("egress.allow", "entry %d must be written as an IPv4 range", entry)
+	case p.Bits() > nat64.Bits() && nat64.Contains(p.Addr()):
+		return webhook.Invalid("egress.allow", "entry %d must be written as an IPv4 range, which covers it, or be %s", entry, nat64)
 	}
 	return nil
 }

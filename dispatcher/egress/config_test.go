@@ -23,6 +23,8 @@ func TestNewNamesTheField(t *testing.T) {
 		"no range":                {egress.Config{Allow: []netip.Prefix{{}}}, "egress.allow"},
 		"host bits":               {egress.Config{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")}}, "egress.allow"},
 		"more than mapped":        {egress.Config{Allow: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr("::ffff:0:0"), 80).Masked(), netip.PrefixFrom(netip.MustParseAddr("::ffff:0.0.0.0"), 95)}}, "egress.allow"},
+		"part of NAT64":           {egress.Config{Allow: []netip.Prefix{netip.MustParsePrefix("64:ff9b::a00:0/104")}}, "egress.allow"},
+		"NAT64":                   {egress.Config{Allow: []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")}}, ""},
 		"port 0":                  {egress.Config{Ports: []int{443, 0}}, "egress.ports"},
 		"port 65536":              {egress.Config{Ports: []int{65536}}, "egress.ports"},
 		"bundle without any":      {egress.Config{CABundle: []byte("hello")}, "egress.caBundle"},

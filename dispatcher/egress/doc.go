@@ -8,18 +8,24 @@
 // operator allowed its range. That is decided on the address actually dialled,
 // after DNS, for every connection; what a name resolved to earlier, or what the
 // URL looks like, decides nothing. Redirects are answers like any other, there
-// are no proxies, no cookies and no credentials in URLs.
+// are no proxies, no cookies and no credentials in URLs. Of a name's addresses 16
+// are tried at most.
 //
 // A receiver can do no harm: one deadline bounds an attempt from DNS to the end
 // of the body, at most 64 KiB of headers and 64 KiB of body are read, nothing
-// is decompressed, and TLS is at least 1.2 and always verified.
+// is decompressed, and TLS is at least 1.2 and always verified. Whatever a
+// receiver sends instead (pings, informational answers, empty frames), no more than 64 KiB
+// is read before a request and 192 KiB after it, and it is cut off if it has us
+// answer too much. What an attempt opens and does not use is closed a second
+// after its deadline. Measured: hostile.txt.
 //
 // A [webhook.Response] and a [webhook.Check] name no resolved address, no rule of
 // the guard and no query of the URL.
 //
 // One thing is out of this package's reach: net/http writes to the standard
-// logger what a receiver sends before a request or after its answer has ended. A
-// process whose logs must not hold receivers' text directs log.Default elsewhere.
+// logger what a receiver sends before a request or after its answer has ended, and
+// a line for each frame of a type it does not know. A process whose logs must not
+// hold receivers' text directs log.Default elsewhere.
 //
 // # One attempt may be two POSTs
 //
@@ -29,4 +35,7 @@
 // had been used before and not one byte of an answer came, or when HTTP/2 says
 // that the request was not processed. Delivery is at least once anyway, and both
 // carry the same webhook-id.
+//
+// There is no third, whatever the receiver says: the attempt ends with the reason
+// reset. Nor are more than four connections opened for one attempt.
 package egress

@@ -28,20 +28,22 @@ func drip(first, again string) func(net.Conn) {
 
 // flood writes a text without a pause, until the other side is gone.
 func flood(first, again string) func(net.Conn) {
+	head, more := []byte(first), []byte(again) // once, for all connections
 	return func(conn net.Conn) {
 		takeRequest(conn)
-		_, err := io.WriteString(conn, first)
+		_, err := conn.Write(head)
 		for err == nil {
-			_, err = io.WriteString(conn, again)
+			_, err = conn.Write(more)
 		}
 	}
 }
 
 // once answers one request and closes.
 func once(text string) func(net.Conn) {
+	answer := []byte(text) // once, for all connections
 	return func(conn net.Conn) {
 		takeRequest(conn)
-		_, _ = io.WriteString(conn, text)
+		_, _ = conn.Write(answer)
 	}
 }
 
@@ -121,6 +123,7 @@ func hang(t *testing.T) func(net.Conn) { return func(net.Conn) { <-t.Context().D
 // Every fault is met through a name and with a query, so that the answers can
 // be searched for what they must not tell.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, fault := range faults {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()

@@ -2,8 +2,10 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -20,17 +22,19 @@ const mappedBits = 96
 // the longest attempt, so that the attempt's own deadline is what a caller sees.
 const dialTimeout = webhook.MaxTimeout
 
-var (
-	// azureWireServer answers the guests of Azure only, but is no special-purpose address.
-	azureWireServer = netip.MustParsePrefix("168.63.129.16/32")
-	// nat64 holds IPv4 addresses in its last 32 bits (RFC 6052, section 2.1).
-	nat64 = netip.MustParsePrefix("64:ff9b::/96")
-)
+// maxAddresses bounds how many addresses of one name a dial tries: a name may
+// have thousands, none of which need be its owner's.
+const maxAddresses = 16
+
+// azureWireServer answers the guests of Azure only, but is no special-purpose address.
+var azureWireServer = netip.MustParsePrefix("168.63.129.16/32")
 
 // guard decides which addresses may be dialled.
 type guard struct {
-	addresses *ssrf.Guardian
-	resolver  *net.Resolver
+	// addresses has the operator's ranges, public has none.
+	addresses, public *ssrf.Guardian
+	resolver          *net.Resolver
+	watch             func(net.Conn) net.Conn
 }
 
 func newGuard(cfg Config) guard {
@@ -48,10 +52,15 @@ func newGuard(cfg Config) guard {
 		}
 		options = append(options, ssrf.WithPorts(ports...))
 	}
-	return guard{addresses: ssrf.New(options...), resolver: cfg.resolver}
+	return guard{
+		addresses: ssrf.New(options...),
+		public:    ssrf.New(ssrf.WithDeniedV4Prefixes(azureWireServer)),
+		resolver:  cfg.Resolver, watch: cfg.watch,
+	}
 }
 
-// families sorts ranges by family; an IPv4 range is in both, as itself and mapped.
+// families sorts ranges by family; an IPv4 range is in both: as itself, and in
+// the IPv6 forms by which the same hosts are reached, mapped and behind NAT64.
 func families(allow []netip.Prefix) (v4, v6 []netip.Prefix) {
 	for _, p := range allow {
 		addr, bits := p.Addr(), p.Bits()
@@ -63,7 +72,9 @@ func families(allow []netip.Prefix) (v4, v6 []netip.Prefix) {
 			continue
 		}
 		v4 = append(v4, netip.PrefixFrom(addr, bits))
-		v6 = append(v6, netip.PrefixFrom(netip.AddrFrom16(addr.As16()), bits+mappedBits))
+		v6 = append(v6,
+			netip.PrefixFrom(netip.AddrFrom16(addr.As16()), bits+mappedBits),
+			netip.PrefixFrom(throughNAT64(addr), bits+mappedBits))
 	}
 	return v4, v6
 }
@@ -74,45 +85,44 @@ func (g guard) allows(addr netip.Addr) bool {
 	if addr.Zone() != "" || g.addresses.SafeAddr(addr) != nil {
 		return false
 	}
-	inner, found := embedded(addr)
-	return !found || g.addresses.SafeAddr(inner) == nil
-}
-
-// embedded returns the IPv4 address that a router would take out of an IPv6
-// one: NAT64, and ISATAP (RFC 5214, section 6.1), which can stand in any network.
-func embedded(addr netip.Addr) (netip.Addr, bool) {
-	if !addr.Is6() {
-		return netip.Addr{}, false
+	if nat64.Contains(addr) {
+		return g.addresses.SafeAddr(lastFour(addr)) == nil
 	}
-	b := addr.As16()
-	isatap := b[8]&^0x02 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
-	return netip.AddrFrom4([4]byte(b[12:])), isatap || nat64.Contains(addr)
+	return !slices.ContainsFunc(embedded(addr), func(inner netip.Addr) bool { return g.public.SafeAddr(inner) != nil })
 }
 
 // dial connects as net.Dialer does, but to no address that the guard refuses.
 // When a name has several addresses, the allowed ones are tried. Errors are
 // [dialError]s.
 func (g guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	var refused, tried atomic.Bool // Control is called for two families at once
+	var refused atomic.Bool // Control is called for two families at once
+	var tried atomic.Int32
 	dialer := net.Dialer{
 		Timeout:  dialTimeout,
 		Resolver: g.resolver,
 		Control: func(network, address string, raw syscall.RawConn) error {
 			err := g.control(network, address, raw)
-			if err == nil {
-				tried.Store(true)
-			} else {
+			if err != nil {
 				refused.Store(true)
+				return err
 			}
-			return err
+			if tried.Add(1) > maxAddresses {
+				return errTooMany
+			}
+			return nil
 		},
 	}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, dialError{dialReason(err, refused.Load() && !tried.Load())}
+		return nil, dialError{dialReason(err, refused.Load() && tried.Load() == 0)}
+	}
+	if g.watch != nil {
+		conn = g.watch(conn)
 	}
 	return conn, nil
 }
+
+var errTooMany = errors.New("enough addresses were tried")
 
 // control sees the address of a socket that is about to be connected.
 func (g guard) control(network, address string, raw syscall.RawConn) error {

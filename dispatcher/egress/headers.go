@@ -23,7 +23,7 @@ const (
 // "headers" when they are too many or too large, which is looked at first, unless all may be sent with every attempt.
 // Names are tokens (RFC 9110, section 5.6.2), values hold no control characters
 // and no space around them. What outhook, HTTP or the connection decides is
-// refused, in any case and with "_" for "-": Host, Cookie, User-Agent, Content-*,
+// refused, in any case and with "_" for "-", and so is a name that stands there twice: Host, Cookie, User-Agent, Content-*,
 // Webhook-*, Smobi-*, Proxy-*, the hop-by-hop ones, Accept-Encoding and Expect.
 func CheckHeaders(headers map[string]string) error {
 	if len(headers) > MaxHeaders {
@@ -38,12 +38,12 @@ func CheckHeaders(headers map[string]string) error {
 	}
 	seen := make(map[string]bool, len(headers))
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		folded := strings.ToLower(name)
-		if rule := headerRule(folded, headers[name]); rule != "" {
+		folded := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if rule := headerRule(name, folded, headers[name]); rule != "" {
 			return webhook.Invalid(headerField(name), "%s", rule)
 		}
 		if seen[folded] {
-			return webhook.Invalid(headerField(name), "is given twice, in different case")
+			return webhook.Invalid(headerField(name), `is given twice, in different case or with "_" for "-"`)
 		}
 		seen[folded] = true
 	}
@@ -51,12 +51,12 @@ func CheckHeaders(headers map[string]string) error {
 }
 
 // headerRule returns the rule that a header breaks, or nothing.
-func headerRule(folded, value string) string {
+func headerRule(name, folded, value string) string {
 	switch {
-	case !httpguts.ValidHeaderFieldName(folded):
+	case !httpguts.ValidHeaderFieldName(name):
 		return "name must be letters, digits and any of !#$%&'*+-.^_`|~"
-	case isReserved(strings.ReplaceAll(folded, "_", "-")):
-		return "is reserved"
+	case isReserved(folded):
+		return "is reserved: outhook, HTTP or the connection sets it"
 	case !utf8.ValidString(value):
 		return "value must be valid UTF-8"
 	case strings.ContainsFunc(value, unicode.IsControl):
@@ -65,6 +65,30 @@ func headerRule(folded, value string) string {
 		return "value must not begin or end with a space"
 	}
 	return ""
+}
+
+// sameName compares names as servers do that make variables of headers: in any
+// case, and with "_" for "-".
+func sameName(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if foldedByte(a[i]) != foldedByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldedByte(c byte) byte {
+	switch {
+	case c == '_':
+		return '-'
+	case 'A' <= c && c <= 'Z':
+		return c - 'A' + 'a'
+	}
+	return c
 }
 
 // isReserved knows names in lower case with "-" for "_".

@@ -56,6 +56,7 @@ func TestHeadersThatBreakARule(t *testing.T) {
 		refused(t, map[string]string{"X-Team": value}, "headers.X-Team", rule)
 	}
 	refused(t, map[string]string{"X-Team": "a", "x-team": "b"}, "headers.x-team", "twice")
+	refused(t, map[string]string{"X-Team": "a", "X_Team": "b"}, "headers.X_Team", "twice")
 	refused(t, map[string]string{"X": strings.Repeat("a", egress.MaxHeaderBytes)}, "headers", "4096 bytes")
 	refused(t, map[string]string{"Host": strings.Repeat("\x00", egress.MaxHeaderBytes)}, "headers", "4096 bytes") // size first
 	many := make(map[string]string)

@@ -51,6 +51,8 @@ func reasonOf(ctx context.Context, err error, p progress) webhook.Reason {
 		return webhook.ReasonReset
 	case p.tlsFailed || isTLS(err):
 		return webhook.ReasonTLS
+	case errors.Is(err, errFlood):
+		return webhook.ReasonProtocol
 	case p.connected && !p.answered:
 		return webhook.ReasonReset
 	}

@@ -30,20 +30,31 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 	if err != nil {
 		return webhook.Response{Reason: webhook.ReasonBlocked}
 	}
+	header, ok := c.header(r.Header)
+	if !ok {
+		return webhook.Response{Reason: webhook.ReasonProtocol}
+	}
 	timeout := r.Timeout
 	if timeout <= 0 {
 		timeout = c.cfg.DefaultTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	tries := &tries{until: time.Now().Add(timeout), size: len(r.Body), cancel: cancel}
+	defer tries.end()
+	defer time.AfterFunc(timeout+stuckGrace, tries.cut).Stop()
 
-	var watch trace
-	request := newRequest(target, c.header(r.Header), r.Body)
+	watch := trace{got: tries.got}
+	request := newRequest(target, header, r.Body, tries)
 	// The transport itself: a http.Client would add redirects and cookies.
-	answer, err := c.transport.RoundTrip(request.WithContext(httptrace.WithClientTrace(ctx, watch.hooks())))
+	answer, err := c.transport.RoundTrip(request.WithContext(httptrace.WithClientTrace(withTries(ctx, tries), watch.hooks())))
 	if err != nil {
 		reached := watch.progress()
-		return webhook.Response{Reason: reasonOf(ctx, err, reached), Phases: reached.phases}
+		reason := webhook.ReasonReset // as often as it may be
+		if !tries.spent() {
+			reason = reasonOf(ctx, err, reached)
+		}
+		return webhook.Response{Reason: reason, Phases: reached.phases}
 	}
 	response := c.read(answer, target.RawQuery, r.KeepBody, cancel)
 	response.Phases = watch.progress().phases
@@ -52,7 +63,7 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 
 // newRequest makes a POST that net/http may repeat on another connection when
 // the one it had turns out to be dead.
-func newRequest(target *url.URL, header http.Header, body []byte) *http.Request {
+func newRequest(target *url.URL, header http.Header, body []byte, tries *tries) *http.Request {
 	open := func() (io.ReadCloser, error) {
 		if len(body) == 0 {
 			return http.NoBody, nil
@@ -62,15 +73,24 @@ func newRequest(target *url.URL, header http.Header, body []byte) *http.Request 
 	first, _ := open()
 	return &http.Request{
 		Method: http.MethodPost, URL: target, Host: target.Host, Header: header,
-		Body: first, GetBody: open, ContentLength: int64(len(body)),
+		Body: first, GetBody: tries.again(open), ContentLength: int64(len(body)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 }
 
-// header copies the caller's, each name once, and adds ours.
-func (c *Client) header(given http.Header) http.Header {
-	header := make(http.Header, len(given)+3)
+// header copies the caller's and adds ours. It refuses one whose name would stand
+// twice on the wire, in whatever spelling: a receiver might take the other signature.
+func (c *Client) header(given http.Header) (header http.Header, ok bool) {
+	header = make(http.Header, len(given)+3)
 	for name, values := range given {
+		for other := range header {
+			if sameName(name, other) {
+				return nil, false
+			}
+		}
+		if len(values) != 1 {
+			return nil, false
+		}
 		header[http.CanonicalHeaderKey(name)] = values
 	}
 	header["Content-Type"] = []string{"application/json"}
@@ -78,7 +98,7 @@ func (c *Client) header(given http.Header) http.Header {
 	if _, set := header[replayable]; !set {
 		header[replayable] = nil
 	}
-	return header
+	return header, true
 }
 
 // replayable, present without a value, is not sent but tells net/http that a

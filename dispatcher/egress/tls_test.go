@@ -144,6 +144,7 @@ func TestTLSThatIsNone(t *testing.T) {
 }
 
 func TestHTTP2(t *testing.T) {
+	t.Parallel()
 	ca := issue(t, nil, asCA)
 	seen := make(chan *http.Request, 1)
 	bodies := make(chan string, 1)

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"crypto/tls"
+	"net"
 	"net/http/httptrace"
 	"sync"
 	"time"
@@ -21,6 +22,9 @@ type progress struct {
 // trace watches one attempt. Its hooks are called from several goroutines, and
 // by a dial that goes on after the attempt.
 type trace struct {
+	// got is told of every connection that the request gets.
+	got func(net.Conn)
+
 	mu  sync.Mutex
 	now progress
 }
@@ -40,11 +44,16 @@ func (t *trace) hooks() *httptrace.ClientTrace {
 		DNSDone:              func(httptrace.DNSDoneInfo) { t.dialling(func(p *progress) { p.phases.DNS = time.Since(p.dnsStart) }) },
 		ConnectStart:         func(string, string) { t.dialling((*progress).connectStarted) },
 		ConnectDone:          func(_, _ string, err error) { t.dialling(func(p *progress) { p.connectDone(err) }) },
-		TLSHandshakeStart:    func() { t.dialling(func(p *progress) { p.tlsStart = time.Now() }) },
+		TLSHandshakeStart:    func() { t.dialling((*progress).tlsStarted) },
 		TLSHandshakeDone:     func(_ tls.ConnectionState, err error) { t.dialling(func(p *progress) { p.tlsDone(err) }) },
-		GotConn:              func(info httptrace.GotConnInfo) { t.update(func(p *progress) { p.gotConn(info.Reused) }) },
+		GotConn:              func(info httptrace.GotConnInfo) { t.gotConn(info) },
 		GotFirstResponseByte: func() { t.update((*progress).firstByte) },
 	}
+}
+
+func (t *trace) gotConn(info httptrace.GotConnInfo) {
+	t.got(info.Conn)
+	t.update(func(p *progress) { p.gotConn(info.Reused) })
 }
 
 func (t *trace) update(change func(*progress)) {
@@ -77,8 +86,18 @@ func (p *progress) connectDone(err error) {
 	p.dialled = p.dialled || err == nil
 }
 
+// tlsStarted and tlsDone are called twice for a handshake that worked: by the
+// dialler, and by net/http, which finds it done.
+func (p *progress) tlsStarted() {
+	if p.tlsStart.IsZero() {
+		p.tlsStart = time.Now()
+	}
+}
+
 func (p *progress) tlsDone(err error) {
-	p.phases.TLS, p.tlsFailed = time.Since(p.tlsStart), err != nil
+	if p.phases.TLS == 0 {
+		p.phases.TLS, p.tlsFailed = time.Since(p.tlsStart), err != nil
+	}
 }
 
 func (p *progress) gotConn(reused bool) {

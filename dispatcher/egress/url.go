@@ -51,6 +51,8 @@ func (c *Client) parse(raw string) (*url.URL, error) {
 		return nil, invalidURL("scheme must be https")
 	case target.Scheme != "https" && target.Scheme != "http":
 		return nil, invalidURL("scheme must be https or http")
+	case target.Opaque != "":
+		return nil, invalidURL("must be absolute, such as https://example.com/hooks")
 	case target.User != nil:
 		return nil, invalidURL("must not contain credentials; set a header instead")
 	case target.Hostname() == "":

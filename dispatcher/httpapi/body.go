@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"mime"
 	"net"
@@ -15,8 +16,12 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// preallocated bounds what a request gets for its mere Content-Length.
-const preallocated = 64 << 10
+const (
+	// preallocated bounds what a request gets for its mere Content-Length,
+	// unknownLength is what one without it gets.
+	preallocated  = 64 << 10
+	unknownLength = 4 << 10
+)
 
 // envelopeDepth is how deep a payload lies in a batch.
 const envelopeDepth = 3
@@ -61,16 +66,50 @@ func (q *rawRequest) read(limit int) ([]byte, error) {
 	if q.r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
-	var b bytes.Buffer
-	b.Grow(int(max(0, min(q.r.ContentLength, preallocated))) + bytes.MinRead)
-	_, err := b.ReadFrom(http.MaxBytesReader(q.w, q.r.Body, int64(limit)))
+	body, err := readAll(http.MaxBytesReader(q.w, q.r.Body, int64(limit)), int(q.r.ContentLength))
 	if err != nil {
 		return nil, readProblem(err, limit)
 	}
-	return b.Bytes(), nil
+	return body, nil
+}
+
+// readAll reads a body of the given length; a negative one is not known. What it
+// takes grows with what came, and is no more than the body in the end.
+func readAll(r io.Reader, length int) ([]byte, error) {
+	room := unknownLength
+	if length >= 0 {
+		room = min(length+1, preallocated) // 1 to see the end
+	}
+	body := make([]byte, 0, room)
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			body = grown(body, length)
+		}
+	}
+}
+
+// grown returns the body with room for more of it.
+func grown(body []byte, length int) []byte {
+	room := 2 * cap(body)
+	if length >= cap(body) {
+		room = min(4*cap(body), length+1)
+	}
+	larger := make([]byte, len(body), room)
+	copy(larger, body)
+	return larger
 }
 
 func readProblem(err error, limit int) error {
+	if busy, ok := errors.AsType[*Problem](err); ok {
+		return busy
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(limit)
 	}

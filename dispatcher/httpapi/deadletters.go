@@ -11,7 +11,8 @@ import (
 func (s *server) deadLetterRoutes() {
 	register(s, route{
 		id: "listDeadLetters", method: http.MethodGet, path: "/dead-letters", summary: "List dead letters, the last to die first",
-		note: "Without endpointId, those of deleted endpoints are left out. " + notePages,
+		holds: heldPage,
+		note:  "Without endpointId, those of deleted endpoints are left out. " + notePages,
 		answers: []routeAnswer{{
 			status: http.StatusOK, body: reflect.TypeFor[List[DeadLetter]](),
 			example: List[DeadLetter]{Items: []DeadLetter{exampleDeadLetter()}},

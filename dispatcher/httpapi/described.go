@@ -36,9 +36,9 @@ func refusals() []refusal {
 			example: problem(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")},
 		{name: "Invalid", status: http.StatusUnprocessableEntity, description: "A field or parameter breaks a rule: errors says which, and the rule",
 			example: broken("query.limit", "expected number <= 200")},
-		{name: "Busy", status: http.StatusTooManyRequests, description: "Too much at the same time, or too many wrong keys from this address",
+		{name: "Busy", status: http.StatusTooManyRequests, description: "Too much at the same time for one brand, or too many wrong keys from this address",
 			example: problem(http.StatusTooManyRequests, detailBusy), header: "Retry-After", headerNote: wait},
-		{name: "Unavailable", status: http.StatusServiceUnavailable, description: "The store did not answer. Nothing is known to be done; repeating with the same id is safe",
+		{name: "Unavailable", status: http.StatusServiceUnavailable, description: "The store did not answer, or the server has too much to do. Nothing is known to be done; repeating with the same id is safe",
 			example: problem(http.StatusServiceUnavailable, detailUnavailable), header: "Retry-After", headerNote: wait},
 	}
 }

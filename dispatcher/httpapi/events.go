@@ -28,7 +28,8 @@ func (s *server) eventRoutes() {
 	}, s.publishBatch)
 	register(s, route{
 		id: "listEvents", method: http.MethodGet, path: "/events", summary: "List events, newest first",
-		note: "An event stands in the list a moment after it was accepted. " + notePages,
+		holds: heldPage,
+		note:  "An event stands in the list a moment after it was accepted. " + notePages,
 		answers: []routeAnswer{{
 			status: http.StatusOK, body: reflect.TypeFor[List[Event]](), example: List[Event]{Items: []Event{exampleEvent()}},
 		}},

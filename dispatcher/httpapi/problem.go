@@ -24,6 +24,8 @@ const (
 	detailNotFound    = "not found"
 	detailConflict    = "the id is taken by other content: choose another, or change what is there"
 	detailBusy        = "too many at the same time: try again in a moment"
+	detailFull        = "the server holds as many requests as it can: try again in a moment"
+	detailShare       = "the brand has too much under way at the same time: try again in a moment"
 	detailUnavailable = "the store did not answer: repeating with the same id is safe"
 )
 

@@ -45,6 +45,8 @@ type route struct {
 	example any
 	// answers are those of a request that is done; the first is the usual one.
 	answers []routeAnswer
+	// holds is what the answer may take in memory, in bytes; 0 is little.
+	holds int64
 	// conflicts says what a 409 means here; empty when there is none.
 	conflicts string
 }
@@ -82,7 +84,7 @@ func register[I any](s *server, r route, handle func(context.Context, *I) (*repl
 	s.scopes[r.method+" "+r.fullPath()] = r.scope
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.fullPath(), DefaultStatus: r.answers[0].status,
-		Middlewares: huma.Middlewares{s.authorize(r.scope), s.checkQuery},
+		Middlewares: huma.Middlewares{s.authorize(r.scope), s.bound(r), s.checkQuery},
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*reply, error) {
 		out, err := handle(ctx, in)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -70,6 +71,7 @@ type server struct {
 	api huma.API
 	// scopes are those of the routes by their pattern on the mux.
 	scopes map[string]scope
+	load   *load
 }
 
 // New returns the API as a handler of "/v1/", and of "/openapi.json" and
@@ -91,7 +93,7 @@ func New(c Config) (http.Handler, error) {
 // newServer returns a server of all routes under /v1.
 func newServer(c Config) *server {
 	mux := http.NewServeMux()
-	s := &server{Config: c, mux: mux, api: newAPI(mux), scopes: map[string]scope{}}
+	s := &server{Config: c, mux: mux, api: newAPI(mux), scopes: map[string]scope{}, load: newLoad(c.RequestBytes)}
 	s.api.OpenAPI().Components.Responses = s.describeRefusals()
 	s.routes()
 	s.describePayloads()
@@ -116,13 +118,25 @@ func (s *server) addDocuments() error {
 	return nil
 }
 
+// lingerFor is how long what nobody read of a body may still take to come, so
+// that the connection can be used again.
+const lingerFor = time.Second
+
 // ServeHTTP answers one request. Nothing here is for a cache: answers may carry secrets.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if !isClean(r.URL.Path) {
-		s.unrouted(w, r)
-		return
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// It may have had a Content-Length too, and something between may have gone by that: what follows is then no
+		// request (RFC 9112, section 6.3). net/http does not tell.
+		w.Header().Set("Connection", "close")
 	}
-	s.mux.ServeHTTP(w, r)
+	if isClean(r.URL.Path) {
+		s.mux.ServeHTTP(w, r)
+	} else {
+		s.unrouted(w, r)
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerFor)) // where there is a connection
+	}
 }

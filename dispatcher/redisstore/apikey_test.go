@@ -12,7 +12,7 @@ import (
 func TestAKeyIsListedBeforeItIsInForce(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	mended := false
-	w.rdb.AddHook(cutOff("set", &mended))
+	w.client.AddHook(cutOff("set", &mended))
 	if err := w.CreateKey(t.Context(), keyOf("key_a")); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Fatalf("cut off: %v", err)
 	}
@@ -30,7 +30,7 @@ func TestADeletedKeyIsNotInForceBeforeItIsUnlisted(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	w.must(w.CreateKey(t.Context(), keyOf("key_a")))
 	mended := false
-	w.rdb.AddHook(cutOff("srem", &mended))
+	w.client.AddHook(cutOff("srem", &mended))
 	if err := w.DeleteKey(t.Context(), "key_a"); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Fatalf("cut off: %v", err)
 	}

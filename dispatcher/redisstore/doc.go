@@ -18,6 +18,7 @@
 //	oh:{s}:x:BRAND:ENDPOINT           zset    dead letters by time of death
 //	oh:{s}:k:KEY                      string  a key of the API (apikey.go): its hash
 //	oh:{s}:keys                       set     ids of all keys of the API
+//	oh:{s}:canaries                   hash    one text sealed with each encryption key (canary.go)
 //	oh:{s}:due                        zset    endpoints with open deliveries, by when to look
 //	oh:{s}:lock                       string  the reconciler's, for a few seconds
 //
@@ -25,7 +26,8 @@
 // ids and nothing else, and the lock a time that only the next seconds read. The line,
 // out, retry, due and admitting sets end when they are empty, the list and the
 // settings of endpoints when these are deleted, keys of the API and their list when
-// these are revoked; everything else has a time to live.
+// these are revoked, canaries when nothing needs their keys; everything else has a
+// time to live.
 //
 // # The ledger
 //

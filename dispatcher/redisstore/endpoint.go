@@ -12,6 +12,9 @@ import (
 // CreateEndpoint implements [webhook.Store]. The brand's list is written first:
 // an id in it without settings is not seen by anybody, and goes when the list is full.
 func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, bool, error) {
+	if err := s.beforeSealing(ctx); err != nil {
+		return webhook.Endpoint{}, false, err
+	}
 	packed, err := s.packEndpoint(e)
 	if err != nil {
 		return webhook.Endpoint{}, false, err

@@ -121,7 +121,7 @@ func TestAChangeThatIsSentTwiceIsMade(t *testing.T) {
 	w.warm()
 	ref := w.endpoint("a")
 	again, calls := true, 0
-	w.rdb.AddHook(resending(&again))
+	w.client.AddHook(resending(&again))
 	e, _, err := w.UpdateEndpoint(t.Context(), ref, func(e *webhook.Endpoint) error {
 		calls++
 		e.Description = "changed"
@@ -170,7 +170,7 @@ func TestAChangeEndsWithItsCaller(t *testing.T) {
 func TestADeletionIsFinishedByItsRepetition(t *testing.T) {
 	w := newWorld(t, redisstore.Config{EndpointsPerBrand: 2})
 	mended := false
-	w.rdb.AddHook(cutOff("srem", &mended))
+	w.client.AddHook(cutOff("srem", &mended))
 	ref := w.endpoint("a")
 	w.endpoint("b")
 	if err := w.DeleteEndpoint(t.Context(), ref); !errors.Is(err, webhook.ErrUnavailable) {
@@ -191,7 +191,7 @@ func TestADeletionIsFinishedByItsRepetition(t *testing.T) {
 func TestDeletionsCutOffDoNotFillTheLimit(t *testing.T) {
 	w := newWorld(t, redisstore.Config{EndpointsPerBrand: 2})
 	mended := false
-	w.rdb.AddHook(cutOff("srem", &mended))
+	w.client.AddHook(cutOff("srem", &mended))
 	for _, id := range []string{"a", "b"} {
 		if err := w.DeleteEndpoint(t.Context(), w.endpoint(id)); !errors.Is(err, webhook.ErrUnavailable) {
 			t.Fatalf("cut off: %v", err)
@@ -212,7 +212,7 @@ func TestDeletionsCutOffDoNotFillTheLimit(t *testing.T) {
 func TestADeletionOfNothingUnlistsNoEndpoint(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	made := false
-	w.rdb.AddHook(staged{command: func(next redis.ProcessHook) redis.ProcessHook {
+	w.client.AddHook(staged{command: func(next redis.ProcessHook) redis.ProcessHook {
 		return func(ctx context.Context, cmd redis.Cmder) error {
 			if cmd.Name() == "srem" && !made {
 				made = true

@@ -24,9 +24,10 @@ type world struct {
 	testing.TB
 	*redisstore.Store
 	server *redistest.Server
-	rdb    *redis.Client
-	clock  *clock
-	keys   redisstore.KeyRing
+	// client is the store's, rdb the test's own, which may do everything.
+	client, rdb *redis.Client
+	clock       *clock
+	keys        redisstore.KeyRing
 }
 
 type clock struct {
@@ -52,8 +53,9 @@ func (c *clock) pass(d time.Duration) {
 func newWorld(t testing.TB, cfg redisstore.Config, options ...string) *world {
 	t.Helper()
 	server := redistest.Start(t, options...)
-	w := &world{TB: t, server: server, rdb: server.Client(t), clock: newClock(), keys: redisstore.NewKeyRing()}
-	cfg.Redis, cfg.Keys, cfg.Now = w.rdb, w.keys, w.clock.Now
+	w := &world{TB: t, server: server, client: server.Client(t), clock: newClock(), keys: redisstore.NewKeyRing()}
+	w.rdb = redistest.Admin(t, w.client).(*redis.Client)
+	cfg.Redis, cfg.Keys, cfg.Now = w.client, w.keys, w.clock.Now
 	w.Store = open(t, cfg)
 	return w
 }

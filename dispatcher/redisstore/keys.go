@@ -63,6 +63,9 @@ func keyOfKey(id string) string { return tagOf(id) + "k:" + id }
 // keyOfKeys is the list of all keys of the API.
 func keyOfKeys() string { return tagOf("keys") + "keys" }
 
+// keyOfCanaries is where a canary of each encryption key is kept.
+func keyOfCanaries() string { return tagOf("canaries") + "canaries" }
+
 // refOf splits a member, "brand:id".
 func refOf(member string) (brand, id string) {
 	brand, id, _ = strings.Cut(member, ":")

@@ -105,7 +105,7 @@ func TestRoundTripsOfLists(t *testing.T) {
 	}
 	w.must(w.RecordTest(t.Context(), testOf("a", w.clock.Now())))
 	count := &trips{}
-	w.rdb.AddHook(count)
+	w.client.AddHook(count)
 	for _, c := range calls {
 		*count = trips{}
 		w.must(c.call())

@@ -21,9 +21,7 @@ func TestConformanceOnRedis(t *testing.T) {
 }
 
 func TestConformanceOnCluster(t *testing.T) {
-	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: redistest.StartCluster(t)})
-	t.Cleanup(func() { rdb.Close() })
-	conform(t, rdb)
+	conform(t, redistest.StartCluster(t).Client(t))
 }
 
 func TestConformanceOnEmbedded(t *testing.T) {
@@ -38,8 +36,9 @@ func TestConformanceOnEmbedded(t *testing.T) {
 }
 
 func conform(t *testing.T, rdb redis.UniversalClient) {
+	admin := redistest.Admin(t, rdb)
 	storetest.Run(t, func(t *testing.T, s storetest.Settings) webhook.Store {
-		flush(t, rdb)
+		flush(t, admin)
 		return open(t, redisstore.Config{
 			Redis: rdb, Now: s.Now, MaxAge: s.MaxAge, MaxInFlight: s.MaxInFlight, EndpointsPerBrand: s.EndpointsPerBrand,
 		})

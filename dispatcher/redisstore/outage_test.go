@@ -156,7 +156,9 @@ func writing(m method) bool { return m.writes }
 
 func TestKilledRedisIsUnavailableUntilItIsBack(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--appendonly", "yes", "--appendfsync", "always")
-	rdb := redis.NewClient(&redis.Options{Addr: w.server.Addr(), MaxRetries: -1, DialerRetries: 1, PoolSize: 100})
+	options := redistest.Options(w.server.Addr())
+	options.MaxRetries, options.DialerRetries, options.PoolSize = -1, 1, 100
+	rdb := redis.NewClient(options)
 	defer rdb.Close()
 	w.Store = open(t, redisstore.Config{Redis: rdb, Keys: w.keys, Now: w.clock.Now})
 	w.furnish()
@@ -172,7 +174,9 @@ func TestAFrozenRedisIsUnavailableByTheDeadline(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	w.furnish()
 	w.server.Stop(t)
-	rdb := redis.NewClient(&redis.Options{Addr: w.server.Addr(), ContextTimeoutEnabled: true})
+	options := redistest.Options(w.server.Addr())
+	options.ContextTimeoutEnabled = true
+	rdb := redis.NewClient(options)
 	defer rdb.Close()
 	frozen := open(t, redisstore.Config{Redis: rdb, Keys: w.keys})
 	for _, m := range methods(w) {
@@ -263,13 +267,13 @@ func TestEveryMethodWorksAfterScriptFlush(t *testing.T) {
 		w.forgetfully(w.Store, func() { w.must(w.rdb.ScriptFlush(t.Context()).Err()) })
 	})
 	t.Run("cluster", func(t *testing.T) {
-		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: redistest.StartCluster(t)})
-		t.Cleanup(func() { rdb.Close() })
+		rdb := redistest.StartCluster(t).Client(t)
+		admin := redistest.Admin(t, rdb).(*redis.ClusterClient)
 		w := &world{TB: t, clock: newClock()}
 		w.Store = open(t, redisstore.Config{Redis: rdb, Now: w.clock.Now})
 		w.furnish()
 		w.forgetfully(w.Store, func() {
-			w.must(rdb.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
+			w.must(admin.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
 				return node.ScriptFlush(ctx).Err()
 			}))
 		})

@@ -54,7 +54,7 @@ func TestRoundTrips(t *testing.T) {
 			return discard(w.Record(t.Context(), settlementOf(bad, dead(), w.clock.Now())))
 		}},
 		{"Endpoints", trips{commands: 1, pipelines: 1}, func() error { return discard(w.Endpoints(t.Context(), brand)) }},
-		{"UpdateEndpoint", trips{commands: 1, pipelines: 1}, func() error {
+		{"UpdateEndpoint", trips{commands: 2, pipelines: 1}, func() error {
 			_, _, err := w.UpdateEndpoint(t.Context(), w.ref("b"), disabling)
 			return err
 		}},
@@ -76,7 +76,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 	w.warm()
 	count := &trips{}
-	w.rdb.AddHook(count)
+	w.client.AddHook(count)
 	for _, c := range calls {
 		*count = trips{}
 		w.must(c.call())
@@ -90,7 +90,7 @@ func TestRoundTrips(t *testing.T) {
 // connections: the client greets on each through the hooks.
 func (w *world) warm() {
 	w.Helper()
-	w.must(w.rdb.Ping(w.Context()).Err())
+	w.must(w.client.Ping(w.Context()).Err())
 	ref := w.endpoint("warm")
 	for i := range 2 {
 		run := w.run(fmt.Sprint("warm", i), "warm")
@@ -117,7 +117,7 @@ func TestRoundTripsAfterScriptFlush(t *testing.T) {
 	many, _ := fanoutsOf(w, 500, "a", "b")
 	w.must(w.rdb.ScriptFlush(t.Context()).Err())
 	count := &trips{}
-	w.rdb.AddHook(count)
+	w.client.AddHook(count)
 	answers, err := w.Admit(t.Context(), many)
 	w.must(err)
 	for i, a := range answers {

@@ -24,6 +24,7 @@ var (
 	scriptRedrive = script("endpoint", "redrive")
 	scriptInspect = script("endpoint", "inspect")
 	scriptUpdate  = script("endpoint", "update")
+	scriptReseal  = script("endpoint", "reseal")
 	scriptDelete  = script("endpoint", "delete")
 	scriptCancel  = script("endpoint", "cancel")
 	scriptView    = script("endpoint", "view")

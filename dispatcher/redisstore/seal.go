@@ -106,11 +106,26 @@ const formatSealed = "1"
 
 var errSealed = errors.New("sealed text is damaged, or was sealed for something else")
 
+// newest is the key that seals.
+func (r KeyRing) newest() sealKey { return r.keys[0] }
+
 // seal encrypts, bound to what the text belongs to: it opens nowhere else.
 func (r KeyRing) seal(plain []byte, ref webhook.EndpointRef, field string) string {
-	key := r.keys[0]
-	box := key.aead.Seal(nil, nil, plain, boundTo(ref, field))
-	return formatSealed + key.id + ":" + base64.StdEncoding.EncodeToString(box)
+	return r.newest().seal(plain, ref, field)
+}
+
+func (k sealKey) seal(plain []byte, ref webhook.EndpointRef, field string) string {
+	box := k.aead.Seal(nil, nil, plain, boundTo(ref, field))
+	return formatSealed + k.id + ":" + base64.StdEncoding.EncodeToString(box)
+}
+
+// sealedBy is the id of the key that a text says it was sealed with; empty when it says none.
+func sealedBy(text string) string {
+	id, _, ok := strings.Cut(strings.TrimPrefix(text, formatSealed), ":")
+	if !ok || !strings.HasPrefix(text, formatSealed) || !keyIDPattern.MatchString(id) {
+		return ""
+	}
+	return id
 }
 
 // open decrypts what seal made. Errors name the missing key's id, never a key or the text.

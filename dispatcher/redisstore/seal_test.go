@@ -15,7 +15,7 @@ import (
 func TestNoSecretStandsInRedis(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--rdbcompression", "no")
 	key, entry := randomKey("k1")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, entry), Now: w.clock.Now})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, entry), Now: w.clock.Now})
 	hmac, old, private := signer.NewSecret(), signer.NewSecret(), signer.NewPrivateKey()
 	w.endpoint("a", func(e *webhook.Endpoint) {
 		e.Headers = map[string]string{"X-Api-Key": "value-of-a-header", "X-Escaped": "<&>\"quoted"}
@@ -153,9 +153,9 @@ func TestUnknownKeyNamesItsID(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	_, written := randomKey("2026-01")
 	other, read := randomKey("2026-02")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, written)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, written)})
 	ref := w.endpoint("a")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, read)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, read)})
 	before := w.dump(w.only("p"))
 	_, err := w.Endpoint(t.Context(), ref)
 	if err == nil || !strings.Contains(err.Error(), `"2026-01"`) || notThat(err) {
@@ -175,9 +175,9 @@ func TestTheSameIDWithAnotherKeyDoesNotOpen(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	_, written := randomKey("k")
 	_, read := randomKey("k")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, written)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, written)})
 	ref := w.endpoint("a")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, read)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, read)})
 	w.wantSealed(ref)
 }
 
@@ -185,9 +185,9 @@ func TestTheNewestKeySealsAndAllOpen(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	_, first := randomKey("first")
 	_, second := randomKey("second")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, first)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, first)})
 	old := w.endpoint("old")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, second, first)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, second, first)})
 	w.endpoint("new")
 	for ref, id := range map[webhook.EndpointRef]string{old: "1first:", w.ref("new"): "1second:"} {
 		if _, err := w.Endpoint(t.Context(), ref); err != nil {
@@ -206,14 +206,14 @@ func TestAChangeSealsWithTheNewestKey(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	_, first := randomKey("first")
 	_, second := randomKey("second")
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, first)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, first)})
 	ref := w.endpoint("a", func(e *webhook.Endpoint) { e.Headers = map[string]string{"X-Team": "blue"} })
 	before, err := w.Endpoint(t.Context(), ref)
 	w.must(err)
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, second, first)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, second, first)})
 	_, _, err = w.UpdateEndpoint(t.Context(), ref, func(*webhook.Endpoint) error { return nil })
 	w.must(err)
-	w.Store = open(t, redisstore.Config{Redis: w.rdb, Keys: parseRing(t, second)})
+	w.Store = open(t, redisstore.Config{Redis: w.client, Keys: parseRing(t, second)})
 	after, err := w.Endpoint(t.Context(), ref)
 	w.must(err)
 	if !after.Secrets[0].SameKey(before.Secrets[0]) || after.Headers["X-Team"] != "blue" {

@@ -47,6 +47,8 @@ type Store struct {
 	// single: a script may look at keys of several tags. Until the server says
 	// otherwise, for a client of one server.
 	single atomic.Bool
+	// keysFit: CheckKeys found nothing wrong, and every key of the ring has its canary.
+	keysFit atomic.Bool
 }
 
 var _ webhook.Store = (*Store)(nil)

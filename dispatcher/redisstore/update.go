@@ -21,6 +21,9 @@ var errContended = errors.New("somebody else changed it at every try")
 // UpdateEndpoint implements [webhook.Store]. The change is stored if the
 // endpoint is still the one that was read; else it is made anew to what stands.
 func (s *Store) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, []webhook.Run, error) {
+	if err := s.beforeSealing(ctx); err != nil {
+		return webhook.Endpoint{}, nil, err
+	}
 	for try := range updateTries {
 		if err := pause(ctx, time.Duration(try)*updatePause); err != nil {
 			return webhook.Endpoint{}, nil, unavailable("update endpoint", err)

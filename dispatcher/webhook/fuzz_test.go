@@ -86,3 +86,22 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCheckID: what is let through is safe wherever ids go: in keys and task ids,
+// whose parts a colon separates, in what is signed, which a dot separates, and in paths.
+func FuzzCheckID(f *testing.F) {
+	for _, seed := range []string{"", "a", "A-z_09", "a.b", "a:b", "a/b", "ä", "a\n", strings.Repeat("x", 64), strings.Repeat("x", 65), "\xff", "%2e"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		safe := len(id) >= 1 && len(id) <= 64
+		for _, c := range []byte(id) {
+			safe = safe && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_')
+		}
+		if err := webhook.CheckID("id", id); (err == nil) != safe {
+			t.Errorf("%q: %v", id, err)
+		} else if field := fieldOf(t, err); err != nil && field != "id" {
+			t.Errorf("%q: field %q", id, field)
+		}
+	})
+}

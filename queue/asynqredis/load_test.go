@@ -72,7 +72,7 @@ func (n neverDequeues) EvalSha(ctx context.Context, sha1 string, keys []string, 
 
 func resetStats(t *testing.T, c *redis.Client) {
 	t.Helper()
-	if err := c.ConfigResetStat(t.Context()).Err(); err != nil {
+	if err := redistest.Admin(t, c).ConfigResetStat(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 }

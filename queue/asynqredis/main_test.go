@@ -20,17 +20,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const queue = "q"
+const queue = "live-0"
 
 // backends are the servers on which everything must work.
 var backends = map[string]func(t testing.TB) redis.UniversalClient{
 	"embedded": func(t testing.TB) redis.UniversalClient { return embeddedClient(t) },
 	"redis":    func(t testing.TB) redis.UniversalClient { return redistest.Start(t).Client(t) },
-	"cluster": func(t testing.TB) redis.UniversalClient {
-		c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: redistest.StartCluster(t)})
-		t.Cleanup(func() { c.Close() })
-		return c
-	},
+	"cluster":  func(t testing.TB) redis.UniversalClient { return redistest.StartCluster(t).Client(t) },
 }
 
 func embeddedClient(t testing.TB) *redis.Client {

@@ -53,7 +53,7 @@ func TestTaskFinishedWhileRedisIsAwayEnds(t *testing.T) {
 	eventually(t, 30*time.Second, "Asynq cannot write the end", func() bool { return log.count("Will retry syncing") > 0 })
 	<-back
 	server.Restart(t)
-	fresh := server.Client(t) // the worker's may still be telling the error of its last dial
+	fresh := redistest.Admin(t, server.Client(t)) // the worker's may still be telling the error of its last dial
 	if left(t, fresh) == 0 {
 		t.Fatal("nothing of the task is in the restarted Redis")
 	}
@@ -64,7 +64,7 @@ func TestTaskFinishedWhileRedisIsAwayEnds(t *testing.T) {
 }
 
 // left counts what there is of tasks: entries in the active list and among the leases, and tasks themselves.
-func left(t *testing.T, c *redis.Client) int64 {
+func left(t *testing.T, c redis.UniversalClient) int64 {
 	t.Helper()
 	var active, leases *redis.IntCmd
 	var tasks *redis.StringSliceCmd

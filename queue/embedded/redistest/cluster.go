@@ -17,17 +17,19 @@ const (
 	clusterWithin = 30 * time.Second
 )
 
-// StartCluster runs a Redis Cluster of three masters without replicas until the test ends, and answers their addresses once
-// every node sees every slot served.
-func StartCluster(t testing.TB) []string {
+// Cluster is a Redis Cluster of three masters without replicas.
+type Cluster struct{ nodes []*Server }
+
+// StartCluster runs a cluster until the test ends, and returns once every node sees every slot served.
+func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), clusterWithin)
 	defer cancel()
 	nodes := make([]*clusterNode, clusterNodes)
-	addrs := make([]string, clusterNodes)
+	cluster := &Cluster{}
 	for i := range nodes {
 		nodes[i] = startNode(t)
-		addrs[i] = nodes[i].server.Addr()
+		cluster.nodes = append(cluster.nodes, nodes[i].server)
 		if err := nodes[i].assign(ctx, i); err != nil {
 			t.Fatalf("make cluster: %v", err)
 		}
@@ -42,7 +44,21 @@ func StartCluster(t testing.TB) []string {
 			t.Fatalf("make cluster: node %s: %v", n.server.Addr(), err)
 		}
 	}
-	return addrs
+	return cluster
+}
+
+// Client connects to the cluster as [Options] say, until the test ends.
+func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
+	t.Helper()
+	options := &redis.ClusterOptions{}
+	for _, node := range c.nodes {
+		as := Options(node.Addr())
+		options.Addrs = append(options.Addrs, node.Addr())
+		options.Username, options.Password = as.Username, as.Password
+	}
+	client := redis.NewClusterClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 type clusterNode struct {
@@ -55,7 +71,7 @@ func startNode(t testing.TB) *clusterNode {
 	t.Helper()
 	bus := freePort(t) // by default it is the client port plus 10,000, which may be taken or above 65,535
 	s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "5000")
-	return &clusterNode{server: s, client: s.Client(t), bus: bus}
+	return &clusterNode{server: s, client: s.Admin(t), bus: bus}
 }
 
 // assign gives the node its share of the slots and an epoch of its own, which spares the cluster a vote.

@@ -28,7 +28,7 @@ func TestRestartKeepsWhatTheArgumentsKeep(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := redistest.Start(t, tt.opts...)
-			c, addr := s.Client(t), s.Addr()
+			c, addr := redistest.Admin(t, s.Client(t)), s.Addr()
 			if err := c.Set(t.Context(), "k", "v", 0).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +50,9 @@ func TestRestartKeepsWhatTheArgumentsKeep(t *testing.T) {
 
 func TestStoppedServerAnswersAfterContinue(t *testing.T) {
 	s := redistest.Start(t)
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), ReadTimeout: 100 * time.Millisecond, MaxRetries: -1})
+	options := redistest.Options(s.Addr())
+	options.ReadTimeout, options.MaxRetries = 100*time.Millisecond, -1
+	c := redis.NewClient(options)
 	t.Cleanup(func() { c.Close() })
 	s.Stop(t)
 	if err := c.Ping(t.Context()).Err(); err == nil {
@@ -63,8 +65,7 @@ func TestStoppedServerAnswersAfterContinue(t *testing.T) {
 }
 
 func TestClusterServesEverySlot(t *testing.T) {
-	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: redistest.StartCluster(t)})
-	t.Cleanup(func() { c.Close() })
+	c := redistest.Admin(t, redistest.StartCluster(t).Client(t)).(*redis.ClusterClient)
 	for i := range 100 {
 		if err := c.Set(t.Context(), "key"+strconv.Itoa(i), i, 0).Err(); err != nil {
 			t.Fatal(err)

@@ -2,7 +2,8 @@
 //
 // Each test gets servers of its own on free loopback ports, in its own temporary folder, and they end with it. redis-server
 // is looked for on PATH, then valkey-server; without either the test is skipped, unless the environment variable
-// OUTHOOK_TEST_REQUIRE contains "redis": then it fails, so that CI cannot pass without them.
+// OUTHOOK_TEST_REQUIRE contains "redis": then it fails, so that CI cannot pass without them. With OUTHOOK_TEST_REDIS_ACL every
+// server has the users of that file, and what works for [Server.Client] works with their rights.
 package redistest
 
 import (
@@ -29,6 +30,7 @@ type Server struct {
 	binary string
 	port   int
 	dir    string
+	users  string // a file for redis-server to read; empty without
 	opts   []string
 	proc   *process
 }
@@ -46,28 +48,34 @@ const readyWithin = 15 * time.Second
 // say otherwise, nothing is saved to disk.
 func Start(t testing.TB, opts ...string) *Server {
 	t.Helper()
-	s := &Server{binary: findServer(t), dir: t.TempDir(), opts: withDefaults(opts)}
+	s, err := start(t, opts)
+	if err != nil {
+		t.Fatalf("start redis: %v", err)
+	}
+	return s
+}
+
+func start(t testing.TB, opts []string) (*Server, error) {
+	t.Helper()
+	s := &Server{binary: findServer(t), dir: t.TempDir(), users: users(t), opts: withDefaults(opts)}
 	t.Cleanup(s.Kill)
 	var err error
 	for range 5 { // another process may take the port before the server does
 		s.port = freePort(t)
 		if err = s.run(); err == nil {
-			return s
+			return s, nil
 		}
 	}
-	t.Fatalf("start redis: %v", err)
-	return nil
+	return nil, err
 }
 
 // Addr is the server's host and port; it stays the same over restarts.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// Client connects to the server until the test ends.
+// Client connects to the server as [Options] say, until the test ends.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr()})
-	t.Cleanup(func() { c.Close() })
-	return c
+	return connect(t, Options(s.Addr()))
 }
 
 // Kill ends the server with SIGKILL and waits until it is gone. It does nothing to a dead one.
@@ -108,9 +116,11 @@ func (s *Server) signal(t testing.TB, sig os.Signal) {
 // run starts the process and waits until it answers; on an error nothing is left running.
 func (s *Server) run() error {
 	var output bytes.Buffer
-	cmd := exec.Command(s.binary, slices.Concat([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no",
-	}, s.opts)...)
+	args := []string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no"}
+	if s.users != "" {
+		args = slices.Concat([]string{s.users}, args, s.adminArgs())
+	}
+	cmd := exec.Command(s.binary, append(args, s.opts...)...)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		return err
@@ -152,11 +162,11 @@ func (s *Server) ready() bool {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := conn.Write([]byte("PING\r\nINFO server\r\nQUIT\r\n")); err != nil {
+	if _, err := conn.Write([]byte(s.greeting() + "PING\r\nINFO server\r\nQUIT\r\n")); err != nil {
 		return false
 	}
 	answer, _ := io.ReadAll(conn)
-	return bytes.HasPrefix(answer, []byte("+PONG")) &&
+	return bytes.Contains(answer, []byte("+PONG\r\n")) &&
 		bytes.Contains(answer, fmt.Appendf(nil, "\nprocess_id:%d\r\n", s.proc.cmd.Process.Pid))
 }
 
@@ -178,11 +188,17 @@ func findServer(t testing.TB) string {
 			return path
 		}
 	}
-	if strings.Contains(os.Getenv("OUTHOOK_TEST_REQUIRE"), "redis") {
-		t.Fatal("neither redis-server nor valkey-server is on PATH, and OUTHOOK_TEST_REQUIRE asks for one")
-	}
-	t.Skip("neither redis-server nor valkey-server is on PATH")
+	lacking(t, "neither redis-server nor valkey-server is on PATH")
 	return ""
+}
+
+// lacking ends a test on a machine that cannot run it.
+func lacking(t testing.TB, what string) {
+	t.Helper()
+	if strings.Contains(os.Getenv("OUTHOOK_TEST_REQUIRE"), "redis") {
+		t.Fatal(what + ", and OUTHOOK_TEST_REQUIRE asks for redis")
+	}
+	t.Skip(what)
 }
 
 // freePort finds a port below those that systems give to connections. From among them, a client that dials while its server
