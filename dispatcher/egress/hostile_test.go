@@ -99,6 +99,9 @@ func TestHostileReceiversOneKindAtATime(t *testing.T) {
 	if os.Getenv("OUTHOOK_TEST_LONG") == "" {
 		t.Skip("takes long: set OUTHOOK_TEST_LONG=1")
 	}
+	if raceEnabled {
+		t.Skip("the race detector takes what is measured: memory and time")
+	}
 	// What is garbage is no growth: collect it early.
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	w := wait{soon: 2 * time.Second, later: 4 * time.Second}

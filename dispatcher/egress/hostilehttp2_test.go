@@ -90,6 +90,10 @@ func http2Kinds(a authority, w wait) []hostile {
 		{name: "HTTP/2: a frame of 16 MiB", handle: a.reply(func(p *peer, stream uint32) {
 			_, _ = p.out.Write([]byte{0xff, 0xff, 0xff, byte(http2.FrameData), 0, 0, 0, 0, byte(stream)})
 		}), reasons: isReset},
+		{name: "HTTP/2: a frame of 1 MiB", handle: a.reply(func(p *peer, stream uint32) {
+			head("500")(p, stream)
+			_, _ = p.out.Write([]byte{0x0f, 0xff, 0xff, byte(http2.FrameData), 0, 0, 0, 0, byte(stream), 'x'})
+		}), reasons: isOK, status: 500},
 		{name: "HTTP/2: a frame that never ends", handle: a.reply(func(p *peer, stream uint32) {
 			head("500")(p, stream)
 			_, _ = p.out.Write([]byte{0, 0x40, 0, byte(http2.FrameData), 0, 0, 0, 0, byte(stream), 'x'})

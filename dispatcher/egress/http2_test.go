@@ -190,3 +190,28 @@ func (c *countedConn) Read(p []byte) (int, error) {
 }
 
 var errStop = errors.New("stop")
+
+// What a receiver is told is what it is held to: net/http's own limits are many times these.
+func TestHTTP2Limits(t *testing.T) {
+	a := newAuthority(t)
+	told := make(chan map[http2.SettingID]uint32, 1)
+	server := listen(t, "127.0.0.1:0", a.http2(func(p *peer) {
+		settings := make(map[http2.SettingID]uint32)
+		if frame, err := p.ReadFrame(); err == nil {
+			_ = frame.(*http2.SettingsFrame).ForeachSetting(func(s http2.Setting) error {
+				settings[s.ID] = s.Val
+				return nil
+			})
+		}
+		told <- settings
+	}))
+	send(t, newClient(t, a.trusting()), post(server.https("127.0.0.1")))
+	got := <-told
+	for id, want := range map[http2.SettingID]uint32{
+		http2.SettingInitialWindowSize: 64 << 10, http2.SettingMaxFrameSize: 16 << 10, http2.SettingMaxHeaderListSize: 64 << 10, http2.SettingEnablePush: 0,
+	} {
+		if value, known := got[id]; !known || value != want {
+			t.Errorf("%s is %d, want %d", id, value, want)
+		}
+	}
+}

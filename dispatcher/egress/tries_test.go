@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,6 +88,42 @@ func TestAnAttemptIsTwoPostsAtMost(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Idle connections may be stale, all of them; only one of them is found out by an attempt.
+func TestOneStaleConnectionIsReplaced(t *testing.T) {
+	const idle = 5
+	var posts atomic.Int64
+	var open sync.WaitGroup
+	open.Add(idle)
+	server := listen(t, "127.0.0.1:0", func(conn net.Conn) {
+		takeRequest(conn)
+		open.Done()
+		open.Wait() // so that each attempt has a connection of its own
+		_, _ = io.WriteString(conn, ok)
+		if raw, _ := takeRequest(conn); raw != "" {
+			posts.Add(1)
+		}
+	})
+	client := newClient(t, loopback())
+	results := make(chan webhook.Response)
+	for range idle {
+		go func() { results <- client.Send(t.Context(), post(server.url("127.0.0.1"))) }()
+	}
+	for range idle {
+		if got := <-results; got.Status != 200 {
+			t.Fatalf("got %+v", got)
+		}
+	}
+	if got := send(t, client, post(server.url("127.0.0.1"))); got.Reason != webhook.ReasonReset {
+		t.Errorf("%+v, want reset", got)
+	}
+	client.Close()
+	server.Close()
+	server.wg.Wait()
+	if n := posts.Load(); n != 2 {
+		t.Errorf("%d posts, want two", n)
 	}
 }
 
