@@ -75,6 +75,9 @@ func TestNoBrandTakesAllRoom(t *testing.T) {
 			t.Errorf("nothing is left for the %s", brand)
 		}
 	}
+	if got := a.send(t, "POST", "/v1/brands/first/events", okBody, "Authorization", "Bearer wrong"); got.status != 401 {
+		t.Errorf("who is nobody learns that the brand has no room: %d", got.status)
+	}
 	receipt := a.send(t, "POST", "/v1/brands/quiet/events", okBody)
 	if receipt.status != 202 {
 		t.Errorf("a quiet brand: %d %s", receipt.status, receipt.body)
