@@ -3,6 +3,7 @@ package egress_test
 import (
 	"net"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -154,6 +155,7 @@ func (a authority) deafToTheBody(over <-chan struct{}) func(net.Conn) {
 					break
 				}
 			}
+			time.Sleep(100 * time.Millisecond) // the client is to be stuck in its writing when the answer comes
 			head("500")(p, 1)
 			for range 6 {
 				_ = p.WriteData(1, false, make([]byte, 10<<10))

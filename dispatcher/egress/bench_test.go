@@ -1,0 +1,33 @@
+package egress_test
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// BenchmarkSendSecure is what most deliveries are: on a connection that is open, over TLS.
+func BenchmarkSendSecure(b *testing.B) {
+	for name, http2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
+		b.Run(name, func(b *testing.B) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.TLS, server.EnableHTTP2 = &tls.Config{}, http2
+			server.StartTLS()
+			b.Cleanup(server.Close)
+			cfg := loopback()
+			cfg.CABundle = pemOf(server.Certificate())
+			client := newClient(b, cfg)
+			request := post(server.URL)
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := client.Send(b.Context(), request); got.Status != 200 {
+					b.Fatalf("got %+v", got)
+				}
+			}
+		})
+	}
+}
