@@ -71,6 +71,9 @@ func New(cfg Config) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(cfg.Egress.Allow) > 0 {
+		cfg.Logger.Info("deliveries may reach more than the public internet", "egress_allow", fmt.Sprint(cfg.Egress.Allow))
+	}
 	return &Dispatcher{
 		cfg: cfg, log: cfg.Logger, store: store, vault: store, queue: tasks, sender: out, egress: out,
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),

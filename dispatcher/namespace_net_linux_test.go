@@ -12,7 +12,7 @@ import (
 // isolatedFiles replace those of the machine: what looks names up asks our name
 // server, and nobody else.
 var isolatedFiles = map[string]string{
-	"/etc/resolv.conf":   "nameserver 127.0.0.1\nsearch .\n",
+	"/etc/resolv.conf":   "nameserver 127.0.0.1\nsearch " + searchDomain + "\noptions ndots:5\n",
 	"/etc/nsswitch.conf": "hosts: files dns\n",
 	"/etc/hosts":         "127.0.0.1 localhost\n::1 localhost\n" + hostsFileAddress + " " + hostsFileName + "\n",
 }

@@ -136,7 +136,7 @@ func (w *world) check(t *testing.T, i int, target target) {
 }
 
 // faults are how that of a check begins.
-var faults = map[fate]string{refused: webhook.PhasePolicy + ": ", blocked: webhook.PhaseConnect + ": not allowed"}
+var faults = map[fate]string{refused: webhook.PhasePolicy + ": ", blocked: webhook.PhaseConnect + ": not allowed", unknown: webhook.PhaseDNS + ": "}
 
 // faultOf is the phase of a check that failed, and why; empty when none did.
 func faultOf(found httpapi.Check) string {
@@ -170,7 +170,7 @@ func (w *world) test(t *testing.T, i int, target target) {
 // reasons are what an attempt may have to say of a fate.
 var reasons = map[fate][]webhook.Reason{
 	refused: {webhook.ReasonBlocked}, blocked: {webhook.ReasonBlocked}, lost: {webhook.ReasonBlocked, webhook.ReasonDNS},
-	reached: {webhook.ReasonOK}, redirected: {webhook.ReasonHTTPStatus},
+	unknown: {webhook.ReasonDNS}, reached: {webhook.ReasonOK}, redirected: {webhook.ReasonHTTPStatus},
 }
 
 // judge waits for the deliveries of a target and holds each against its fate.

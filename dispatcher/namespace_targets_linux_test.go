@@ -14,6 +14,7 @@ const (
 	refused    fate = "refused"    // for what the URL says
 	blocked    fate = "blocked"    // for the address that was about to be dialled
 	lost       fate = "lost"       // blocked, or not resolved: resolvers differ
+	unknown    fate = "unknown"    // not resolved
 	reached    fate = "reached"    // at an allowed address
 	redirected fate = "redirected" // reached, and answered otherwise than 2xx
 )
@@ -36,6 +37,7 @@ const (
 	hostileZone      = ".hostile.test"
 	hostsFileName    = "in-hosts-file.test"
 	hostsFileAddress = "10.66.0.53"
+	searchDomain     = "search.test"
 
 	// The only addresses that may be dialled, ...
 	allowed4, allowed6 = "1.1.1.1", "2606:4700::1111"
@@ -123,18 +125,19 @@ func spellings() (all []target) {
 
 // wellKnownNames are such as clouds, clusters and systems have.
 func wellKnownNames() (all []target) {
-	for _, name := range strings.Fields(`metadata.google.internal metadata.goog Metadata.Oracle.Internal metadata.azure.internal metadata.tencentyun.com
-		instance-data.ec2.internal rancher-metadata.internal`) {
+	for _, name := range []string{"metadata.goog", "metadata.tencentyun.com"} {
 		all = append(all, named(name, blocked, lookup{"169.254.169.254"}))
 	}
-	for _, name := range []string{"metadata", "instance-data"} {
-		t := always("https://"+name+"/latest/meta-data/", blocked)
-		t.name, t.lookups = name, []lookup{{"169.254.169.254", "fd00:ec2::254"}}
-		all = append(all, t)
+	// Whether these resolve is not to be told: the name server is not asked.
+	for _, name := range strings.Fields(`metadata.google.internal Metadata.Oracle.Internal metadata.azure.internal instance-data.ec2.internal
+		rancher-metadata.internal metadata instance-data METADATA. redis kubernetes.default.svc.cluster.local host.docker.internal printer.local
+		router.home.arpa nas.lan wiki.corp mail.intranet db.private tv.home`) {
+		all = append(all, always("https://"+name+"/latest/meta-data/", refused))
 	}
 	return append(all,
-		named("kubernetes.default.svc.cluster.local", blocked, lookup{"10.96.0.1"}),
-		named("host.docker.internal", blocked, lookup{"172.17.0.1"}),
+		named("db.prod."+searchDomain, blocked, lookup{"10.0.0.1"}),
+		always("https://db.prod/hook", unknown), // and not by way of the search domain
+		always("https://kubernetes.default.svc/", unknown),
 		named("localhost.localdomain", blocked, lookup{"127.0.0.1"}),
 		named("ip6-localhost.test", blocked, lookup{"::1"}),
 		named("10-0-0-1.nip.test", blocked, lookup{"10.0.0.1"}),

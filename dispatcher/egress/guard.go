@@ -33,6 +33,8 @@ var azureWireServer = netip.MustParsePrefix("168.63.129.16/32")
 type guard struct {
 	// addresses has the operator's ranges, public has none.
 	addresses, public *ssrf.Guardian
+	// internal: an operator allowed ranges, so names of a private network may be meant.
+	internal bool
 	resolver          *net.Resolver
 	watch             func(net.Conn) net.Conn
 }
@@ -55,6 +57,7 @@ func newGuard(cfg Config) guard {
 	return guard{
 		addresses: ssrf.New(options...),
 		public:    ssrf.New(ssrf.WithDeniedV4Prefixes(azureWireServer)),
+		internal:  len(cfg.Allow) > 0,
 		resolver:  cfg.Resolver, watch: cfg.watch,
 	}
 }
@@ -91,6 +94,10 @@ func (g guard) allows(addr netip.Addr) bool {
 	return !slices.ContainsFunc(embedded(addr), func(inner netip.Addr) bool { return g.public.SafeAddr(inner) != nil })
 }
 
+func (g guard) allowsLoopback() bool {
+	return g.allows(netip.IPv6Loopback()) || g.allows(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+}
+
 // dial connects as net.Dialer does, but to no address that the guard refuses.
 // When a name has several addresses, the allowed ones are tried. Errors are
 // [dialError]s.
@@ -112,7 +119,7 @@ func (g guard) dial(ctx context.Context, network, address string) (net.Conn, err
 			return nil
 		},
 	}
-	conn, err := dialer.DialContext(ctx, network, address)
+	conn, err := dialer.DialContext(ctx, network, g.rooted(address))
 	if err != nil {
 		return nil, dialError{dialReason(err, refused.Load() && tried.Load() == 0)}
 	}
@@ -120,6 +127,15 @@ func (g guard) dial(ctx context.Context, network, address string) (net.Conn, err
 		conn = g.watch(conn)
 	}
 	return conn, nil
+}
+
+// rooted puts the final dot to a name, so that no search domain of this machine is tried behind it: those are internal names.
+func (g guard) rooted(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if _, notAddress := netip.ParseAddr(host); err != nil || g.internal || notAddress == nil {
+		return address
+	}
+	return net.JoinHostPort(host+".", port)
 }
 
 var errTooMany = errors.New("enough addresses were tried")

@@ -3,6 +3,7 @@ package egress
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -35,7 +36,7 @@ func (c *Client) host(target *url.URL) (string, error) {
 	switch {
 	case looksNumeric(name):
 		return "", invalidURL("host must be a name, or an address in its usual form: four decimal numbers, or IPv6 in brackets")
-	case isLocalhost(name) && !c.guard.allows(netip.IPv6Loopback()) && !c.guard.allows(netip.AddrFrom4([4]byte{127, 0, 0, 1})):
+	case !c.guard.internal && isInternal(name), isLocalhost(name) && !c.guard.allowsLoopback():
 		return "", invalidURL(unreachable)
 	}
 	return name, nil
@@ -105,6 +106,15 @@ func looksNumeric(name string) bool {
 	return strings.Trim(digits, base) == ""
 }
 
-func isLocalhost(name string) bool {
-	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+// internalNames end names that the public DNS will not have: RFC 6761, RFC 6762, RFC 8375, ICANN's reserved .internal, and what
+// private networks use in their place.
+var internalNames = []string{".localhost", ".local", ".internal", ".home.arpa", ".intranet", ".private", ".corp", ".home", ".lan"}
+
+// isInternal finds names that only a network of one's own answers for. Whether that one knows them is nobody's business: a
+// [Client.Check] would tell.
+func isInternal(name string) bool {
+	return !strings.Contains(name, ".") ||
+		slices.ContainsFunc(internalNames, func(end string) bool { return strings.HasSuffix(name, end) })
 }
+
+func isLocalhost(name string) bool { return name == "localhost" || strings.HasSuffix(name, ".localhost") }
