@@ -35,8 +35,8 @@ type guard struct {
 	addresses, public *ssrf.Guardian
 	// internal: an operator allowed ranges, so names of a private network may be meant.
 	internal bool
-	resolver          *net.Resolver
-	watch             func(net.Conn) net.Conn
+	resolver *net.Resolver
+	watch    func(net.Conn) net.Conn
 }
 
 func newGuard(cfg Config) guard {

@@ -117,4 +117,6 @@ func isInternal(name string) bool {
 		slices.ContainsFunc(internalNames, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
-func isLocalhost(name string) bool { return name == "localhost" || strings.HasSuffix(name, ".localhost") }
+func isLocalhost(name string) bool {
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
