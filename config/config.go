@@ -23,6 +23,7 @@ type Config struct {
 	Egress    Egress
 	Delivery  Delivery
 	Retry     Retry
+	Breaker   Breaker
 	Queue     Queue
 	Retention Retention
 	Limits    Limits
@@ -54,6 +55,15 @@ type Redis struct {
 	ClientCertificate string
 	// ClientKey is a PEM file with the key of ClientCertificate, not encrypted. Defaults to none.
 	ClientKey string
+	// Durable is what a publish waits for beyond the answer of the server: nothing, so many replicas (wait:N), or so many
+	// append-only files on disk, that of the server included (waitaof:N, Redis 7.2 or later). Defaults to off.
+	Durable Durable
+	// DurableTimeout bounds that wait; when it is over, the publish is refused and may be repeated with the same id. At most
+	// MaxDurableTimeout. Without Durable it means nothing. Defaults to 1s.
+	DurableTimeout time.Duration
+	// PublishWatermark is the share of Redis's maxmemory in use at which publishing is refused, while deliveries go on; above
+	// 0 and at most 1. A Redis without maxmemory has none. Defaults to 0.85.
+	PublishWatermark float64
 }
 
 // HTTP is the listener of the API.
@@ -104,6 +114,9 @@ type Delivery struct {
 	Concurrency int
 	// MaxInFlight is the number of attempts in flight for one endpoint over all workers. Defaults to 256.
 	MaxInFlight int
+	// MaxInFlightPerHost is the number of attempts in flight for one destination host and port in one process.
+	// Defaults to 512.
+	MaxInFlightPerHost int
 	// ResponseBodyBytes is how much of the response of a failed attempt or a test is kept, in bytes; 0 keeps
 	// nothing. Defaults to 16KiB.
 	ResponseBodyBytes int64
@@ -124,6 +137,16 @@ type Retry struct {
 	MaxAge time.Duration
 	// MaxAttempts ends a delivery after so many attempts; 0 is no limit but MaxAge. Defaults to 0.
 	MaxAttempts int
+}
+
+// Breaker is when an endpoint that fails gets a rest.
+type Breaker struct {
+	// Failures is how many attempts in a row must fail, by a timeout, a broken connection or a 5xx. Defaults to 5.
+	Failures int
+	// OpenFor is the first rest; each one after a failed probe is twice as long. Defaults to 30s.
+	OpenFor time.Duration
+	// MaxOpenFor caps a rest, and is at least OpenFor. Defaults to 10m.
+	MaxOpenFor time.Duration
 }
 
 // Queue is how deliveries are spread over Asynq queues.

@@ -29,6 +29,8 @@ const (
 	// MinShutdownGrace is what shutdown.grace must exceed: the longest attempt, 5 s more for its task, and 2 s in
 	// which the process ends once its workers have waited for their tasks.
 	MinShutdownGrace = 37 * time.Second
+	// MaxDurableTimeout leaves the rest of a publish its share of the two seconds within which it answers.
+	MaxDurableTimeout = 1500 * time.Millisecond
 
 	day  = 24 * time.Hour
 	year = 365 * day
@@ -42,6 +44,9 @@ func table() []key {
 		entry("redis.caBundle", filePath(), "", "PEM file with the certificate authorities that Redis may have its certificate from", func(c *Config) *string { return &c.Redis.CABundle }),
 		entry("redis.clientCertificate", filePath(), "", "PEM file with the certificate to show to Redis", func(c *Config) *string { return &c.Redis.ClientCertificate }),
 		entry("redis.clientKey", filePath(), "", "PEM file with the key of redis.clientCertificate", func(c *Config) *string { return &c.Redis.ClientKey }),
+		entry("redis.durable", durable(), Durable{}, "what a publish waits for: off, wait:N replicas, or waitaof:N append-only files (Redis 7.2)", func(c *Config) *Durable { return &c.Redis.Durable }),
+		entry("redis.durableTimeout", duration(10*time.Millisecond, MaxDurableTimeout), time.Second, "how long it waits; then the publish is refused", func(c *Config) *time.Duration { return &c.Redis.DurableTimeout }),
+		entry("redis.publishWatermark", share(), 0.85, "share of Redis's maxmemory at which publishing is refused", func(c *Config) *float64 { return &c.Redis.PublishWatermark }),
 		entry("http.listen", address(), ":8080", "address of the API", func(c *Config) *string { return &c.HTTP.Listen }),
 		entry("admin.listen", address(), "127.0.0.1:8081", "address of health, asynqmon and pprof", func(c *Config) *string { return &c.Admin.Listen }),
 		entry("auth.adminKey", adminKey(), Secret{}, "bootstrap admin key, at least 32 characters; rather a variable than a flag", func(c *Config) *Secret { return &c.Auth.AdminKey }).hidden(),
@@ -55,6 +60,7 @@ func table() []key {
 		entry("delivery.timeout", duration(time.Second, MaxAttemptTimeout), 15*time.Second, "bound of a whole attempt", func(c *Config) *time.Duration { return &c.Delivery.Timeout }),
 		entry("delivery.concurrency", whole(2, 65536), 1024, "attempts in flight in this process", func(c *Config) *int { return &c.Delivery.Concurrency }),
 		entry("delivery.maxInFlight", whole(1, 65536), 256, "attempts in flight for one endpoint over all workers", func(c *Config) *int { return &c.Delivery.MaxInFlight }),
+		entry("delivery.maxInFlightPerHost", whole(1, 65536), 512, "attempts in flight for one destination host in this process", func(c *Config) *int { return &c.Delivery.MaxInFlightPerHost }),
 		entry("delivery.responseBodyBytes", size(0, 64<<10), 16<<10, "kept of the response of a failed attempt or a test", func(c *Config) *int64 { return &c.Delivery.ResponseBodyBytes }),
 		entry("retry.initialInterval", duration(time.Millisecond, year), 5*time.Second, "delay before the second attempt", func(c *Config) *time.Duration { return &c.Retry.InitialInterval }),
 		entry("retry.multiplier", number(1, 100), 4, "growth of the delay", func(c *Config) *float64 { return &c.Retry.Multiplier }),
@@ -62,6 +68,9 @@ func table() []key {
 		entry("retry.jitter", fraction(), 0.2, "share by which a delay varies either way", func(c *Config) *float64 { return &c.Retry.Jitter }),
 		entry("retry.maxAge", duration(time.Millisecond, year), 75*time.Hour, "age of an event at which its deliveries end", func(c *Config) *time.Duration { return &c.Retry.MaxAge }),
 		entry("retry.maxAttempts", whole(0, 1000000), 0, "attempts after which a delivery ends; 0 is until retry.maxAge", func(c *Config) *int { return &c.Retry.MaxAttempts }),
+		entry("breaker.failures", whole(1, 1000000), 5, "failures in a row after which an endpoint gets a rest", func(c *Config) *int { return &c.Breaker.Failures }),
+		entry("breaker.openFor", duration(time.Millisecond, year), 30*time.Second, "first rest, doubled after each failed probe", func(c *Config) *time.Duration { return &c.Breaker.OpenFor }),
+		entry("breaker.maxOpenFor", duration(time.Millisecond, year), 10*time.Minute, "longest rest", func(c *Config) *time.Duration { return &c.Breaker.MaxOpenFor }),
 		entry("queue.shards", whole(1, 64), 4, "queues of each lane", func(c *Config) *int { return &c.Queue.Shards }),
 		entry("queue.serve", queueNames(), nil, "queues that this process works: all, or names such as live-0", func(c *Config) *[]string { return &c.Queue.Serve }),
 		entry("retention.delivered", duration(time.Second, year), 72*time.Hour, "how long finished events are kept", func(c *Config) *time.Duration { return &c.Retention.Delivered }),

@@ -118,6 +118,10 @@ func fraction() kind[float64] {
 	return decimal("must be a number above 0 and below 1", func(v float64) bool { return v > 0 && v < 1 })
 }
 
+func share() kind[float64] {
+	return decimal("must be a number above 0 and at most 1", func(v float64) bool { return v > 0 && v <= 1 })
+}
+
 func boolean() kind[bool] {
 	return simple("bool", "must be true or false", []string{boolTag}, func(text string) (bool, bool) {
 		return text == "true", text == "true" || text == "false"

@@ -31,6 +31,8 @@ func conflicts(c Config) []conflict {
 			"retry.maxInterval", "retry.initialInterval", "must be at least retry.initialInterval"},
 		{c.Retry.MaxAge < c.Retry.InitialInterval,
 			"retry.maxAge", "retry.initialInterval", "must be at least retry.initialInterval"},
+		{c.Breaker.MaxOpenFor < c.Breaker.OpenFor,
+			"breaker.maxOpenFor", "breaker.openFor", "must be at least breaker.openFor"},
 		{!served(c.Queue),
 			"queue.serve", "queue.shards", "must name shards below queue.shards, counting from 0"},
 		{c.Limits.RequestBytes <= c.Limits.PayloadBytes,

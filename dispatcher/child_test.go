@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"net"
+	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,11 +23,13 @@ import (
 
 // The tests run themselves as child processes that can be killed for real.
 const (
-	childRole  = "OUTHOOK_TEST_CHILD"
-	childRedis = "OUTHOOK_TEST_CHILD_REDIS"
-	childEvent = "OUTHOOK_TEST_CHILD_EVENT"
-	childPoint = "OUTHOOK_TEST_CHILD_POINT"
-	childKeys  = "OUTHOOK_TEST_CHILD_KEYS"
+	childRole     = "OUTHOOK_TEST_CHILD"
+	childRedis    = "OUTHOOK_TEST_CHILD_REDIS"
+	childBrand    = "OUTHOOK_TEST_CHILD_BRAND"
+	childPoint    = "OUTHOOK_TEST_CHILD_POINT"
+	childKeys     = "OUTHOOK_TEST_CHILD_KEYS"
+	childAttempts = "OUTHOOK_TEST_CHILD_ATTEMPTS"
+	childPerHost  = "OUTHOOK_TEST_CHILD_PER_HOST"
 )
 
 // sharedKeys is the encryption key of parent and children, after newer ones; it guards nothing.
@@ -55,59 +57,64 @@ func child(t *testing.T, role, redisAddr string, env ...string) *exec.Cmd {
 	return cmd
 }
 
+// kill ends a child that is still alive.
+func kill(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); !wasKilled(err) {
+		t.Fatalf("child ended by itself: %v", err)
+	}
+}
+
+// awaitKilled waits until a child has killed itself at its point.
+func awaitKilled(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	late := time.AfterFunc(dispatchertest.Patience, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+	defer late.Stop()
+	if err := cmd.Wait(); !wasKilled(err) {
+		t.Fatalf("not killed at its point: %v", err)
+	}
+}
+
 func runChild() {
-	rdb := redis.NewClient(redistest.Options(os.Getenv(childRedis)))
-	if point := os.Getenv(childPoint); point != "" {
-		k := &killer{}
-		fmt.Sscanf(point, "%d/%d", &k.pipeline, &k.commands)
-		rdb.AddHook(k)
-	}
-	cfg := dispatchertest.Config()
-	cfg.Redis, cfg.Secrets, cfg.Catalog.Validation = rdb, sharedKeys(), catalog.ValidationOff
-	if keys := os.Getenv(childKeys); keys != "" {
-		cfg.Secrets, _ = dispatcher.ParseKeyRing(strings.Split(keys, ",")) // without keys New refuses
-	}
-	d, err := dispatcher.New(cfg)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	switch os.Getenv(childRole) {
-	case "publish":
-		_, err = d.Publish(context.Background(), event(os.Getenv(childEvent)))
-	case "work":
-		err = d.Run(context.Background())
-	case "reencrypt":
-		_, err = d.ReencryptSecrets(context.Background(), nil)
-	}
-	if err != nil {
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// killer ends its own process with SIGKILL after the given number of commands
-// of the given pipeline of scripts, counted from 1, has reached Redis.
-type killer struct{ pipeline, commands, seen int }
-
-func (k *killer) DialHook(next redis.DialHook) redis.DialHook          { return next }
-func (k *killer) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
-
-func (k *killer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if !slices.ContainsFunc(cmds, func(c redis.Cmder) bool { return strings.HasPrefix(c.Name(), "eval") }) {
-			return next(ctx, cmds)
+func work() error {
+	rdb := redis.NewClient(redistest.Options(os.Getenv(childRedis)))
+	if point := os.Getenv(childPoint); point != "" {
+		k, err := newKiller(point)
+		if err != nil {
+			return err
 		}
-		if k.seen++; k.seen != k.pipeline {
-			return next(ctx, cmds)
-		}
-		if k.commands > 0 {
-			_ = next(ctx, cmds[:min(k.commands, len(cmds))])
-		}
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		time.Sleep(time.Hour) // the signal is on its way
-		return net.ErrClosed
+		rdb.AddHook(k)
 	}
+	cfg := dispatchertest.Config()
+	cfg.Redis, cfg.Secrets, cfg.Catalog.Validation = rdb, sharedKeys(), catalog.ValidationOff
+	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	cfg.Retry.MaxAttempts, _ = strconv.Atoi(os.Getenv(childAttempts))
+	cfg.MaxInFlightPerHost, _ = strconv.Atoi(os.Getenv(childPerHost))
+	if keys := os.Getenv(childKeys); keys != "" {
+		cfg.Secrets, _ = dispatcher.ParseKeyRing(strings.Split(keys, ",")) // without keys New refuses
+	}
+	d, err := dispatcher.New(cfg)
+	if err != nil {
+		return err
+	}
+	switch os.Getenv(childRole) {
+	case "publish":
+		_, err = d.Publish(context.Background(), eventOf(os.Getenv(childBrand), "e1"))
+	case "work":
+		err = d.Run(context.Background())
+	case "reencrypt":
+		_, err = d.ReencryptSecrets(context.Background(), nil)
+	}
+	return err
 }
 
 func wasKilled(err error) bool {

@@ -52,7 +52,20 @@ type Config struct {
 	// Concurrency bounds the attempts in flight in this process. Defaults to 1024.
 	Concurrency int
 	// MaxInFlight bounds those of one endpoint over all processes, when it sets none. Defaults to 256.
+	// It begins with 4 and adapts.
 	MaxInFlight int
+	// MaxInFlightPerHost bounds those of one destination host and port in this process. Defaults to 512.
+	MaxInFlightPerHost int
+	// Breaker says when an endpoint that fails gets a rest.
+	Breaker webhook.Breaker
+
+	// Durable says what a publish waits for beyond the answer of Redis. With it Redis must be a *redis.Client or
+	// *redis.ClusterClient whose ReadTimeout is longer; a publish holds a connection while it waits, at most half of
+	// them. Defaults to nothing.
+	Durable webhook.Durability
+	// PublishWatermark is the share of maxmemory in use, of any server, at which publishing is refused, while deliveries
+	// go on; above 0 and at most 1. Without maxmemory there is none. Defaults to 0.85.
+	PublishWatermark float64
 
 	// Shards is the number of queues a lane is spread over. Defaults to 4.
 	Shards int
@@ -80,12 +93,18 @@ func (c Config) WithDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	c.Retry = c.Retry.WithDefaults()
+	c.Retry, c.Breaker = c.Retry.WithDefaults(), c.Breaker.WithDefaults()
 	if c.Timeout == 0 {
 		c.Timeout = 15 * time.Second
 	}
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 256
+	}
+	if c.MaxInFlightPerHost == 0 {
+		c.MaxInFlightPerHost = 512
+	}
+	if c.PublishWatermark == 0 {
+		c.PublishWatermark = 0.85
 	}
 	if c.PayloadBytes == 0 {
 		c.PayloadBytes = 256 << 10
@@ -106,10 +125,17 @@ func (c Config) Validate() error {
 		return webhook.Invalid("Secrets", "needs at least one encryption key")
 	case c.Timeout < webhook.MinTimeout || c.Timeout > webhook.MaxTimeout:
 		return webhook.Invalid("Timeout", "must be %s to %s", webhook.MinTimeout, webhook.MaxTimeout)
+	case c.MaxInFlightPerHost < 0:
+		return webhook.Invalid("MaxInFlightPerHost", "must be positive")
+	case c.PublishWatermark < 0 || c.PublishWatermark > 1:
+		return webhook.Invalid("PublishWatermark", "must be above 0 and at most 1")
 	case c.PayloadBytes < 0:
 		return webhook.Invalid("PayloadBytes", "must be positive")
 	case c.BatchEvents < 0:
 		return webhook.Invalid("BatchEvents", "must be positive")
+	}
+	if err := c.Breaker.Validate(); err != nil {
+		return err
 	}
 	return c.Retry.Validate()
 }

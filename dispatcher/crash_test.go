@@ -4,9 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/catalog"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/embedded/redistest"
@@ -14,17 +20,49 @@ import (
 
 func long(t *testing.T) {
 	t.Helper()
-	if os.Getenv("OUTHOOK_TEST_LONG") == "" {
+	if !isLong() {
 		t.Skip("takes long: set OUTHOOK_TEST_LONG=1")
 	}
 }
 
+func isLong() bool { return os.Getenv("OUTHOOK_TEST_LONG") != "" }
+
+// either is the one when tests may take long, the other when not.
+func either[T any](long, short T) T {
+	if isLong() {
+		return long
+	}
+	return short
+}
+
 // onServer runs a dispatcher on a real server, with the children's keys.
-func onServer(t *testing.T, server *redistest.Server) *dispatchertest.Dispatcher {
+func onServer(t *testing.T, server *redistest.Server, change ...func(*dispatcher.Config)) *dispatchertest.Dispatcher {
 	t.Helper()
-	return dispatchertest.Start(t, func(c *dispatcher.Config) {
-		c.Redis, c.Secrets = server.Client(t), sharedKeys()
-	})
+	return dispatchertest.Start(t, append([]func(*dispatcher.Config){func(c *dispatcher.Config) {
+		c.Redis, c.Secrets, c.Catalog.Validation = server.Client(t), sharedKeys(), catalog.ValidationOff
+	}}, change...)...)
+}
+
+// idle has a dispatcher take no live delivery; it publishes and reconciles.
+func idle(c *dispatcher.Config) { c.Serve = []string{"bulk-0"} }
+
+// warm has Redis know every script of publishing and delivering, so that the
+// first call of one is its first that does something.
+func warm(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	d := onServer(t, server)
+	d.Receiver(t, "warm", webhook.PurposeStatus)
+	if _, err := d.Publish(t.Context(), eventOf("warm", "warm")); err != nil {
+		t.Fatal(err)
+	}
+	d.WaitDelivered(t, "warm", "warm")
+	d.Stop()
+}
+
+// publisherPoints are those of a publish to three endpoints.
+var publisherPoints = []string{
+	"after event 1", "after admit 1", "after admit 2", "after admit 3",
+	"before enqueue 1", "after enqueue 1", "after enqueue 2", "after enqueue 3", "before finish 1", "after finish 1",
 }
 
 // TestPublisherKilled kills a publisher at every point of a fan-out to three
@@ -33,100 +71,172 @@ func onServer(t *testing.T, server *redistest.Server) *dispatchertest.Dispatcher
 func TestPublisherKilled(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes")
+	warm(t, server)
 	d := onServer(t, server)
-	var receivers []*dispatchertest.Receiver
-	for range 3 {
-		receivers = append(receivers, d.Receiver(t, "acme", webhook.PurposeStatus))
+	b := newBooks()
+	killed := func(brand, point string) {
+		for range 3 {
+			b.endpoint(t, d, brand, nil)
+		}
+		awaitKilled(t, child(t, "publish", server.Addr(), childBrand+"="+brand, childPoint+"="+point))
 	}
-	if _, err := d.Publish(t.Context(), event("first")); err != nil { // the scripts are loaded now
-		t.Fatal(err)
+	for i := range either(20, 1) {
+		for j, point := range publisherPoints {
+			left, repeated := fmt.Sprintf("left-%d-%d", i, j), fmt.Sprintf("repeated-%d-%d", i, j)
+			killed(left, point)
+			killed(repeated, point)
+			receipt, err := d.Publish(t.Context(), eventOf(repeated, "e1"))
+			if err != nil || len(receipt.Endpoints) != 3 || !receipt.Duplicate {
+				t.Fatalf("killed %s, published again: %+v, %v", point, receipt, err)
+			}
+			b.accept(eventOf(left, "e1").Ref()) // it is stored: all of it or nothing
+			b.accept(eventOf(repeated, "e1").Ref())
+		}
 	}
-	d.WaitDelivered(t, "acme", "first")
+	killed("nothing", "before event 1")
+	b.balance(t, d, dispatchertest.Patience)
+	for _, a := range b.accounts {
+		if a.brand == "nothing" && len(a.of("e1")) > 0 {
+			t.Error("what was never written down was sent")
+		}
+	}
+	t.Logf("re-driven: %v", d.Redriven())
+}
 
-	points := []string{"1/1", "1/2", "1/3", "1/4", "2/0", "2/1", "2/2", "2/3", "2/4"} // pipeline / commands of it
-	for i, point := range points {
-		for _, repeat := range []bool{true, false} {
-			id := fmt.Sprintf("killed-%d-%v", i, repeat)
-			err := child(t, "publish", server.Addr(), childEvent+"="+id, childPoint+"="+point).Wait()
-			if !wasKilled(err) {
-				t.Fatalf("the publisher was not killed at %s: %v", point, err)
+// road is what two deliveries of an endpoint go through.
+type road struct {
+	endpoint func(*webhook.Endpoint)
+	answer   http.HandlerFunc
+	attempts string // the budget
+	env      []string
+	points   []string
+}
+
+var roads = map[string]road{
+	// The first releases the second.
+	"line": {
+		endpoint: func(e *webhook.Endpoint) { e.MaxInFlight = 1 },
+		attempts: "1",
+		points: []string{
+			"after dequeue 1", "before claim 1", "after claim 1", "before record 1", "after record 1",
+			"before enqueue 1", "after enqueue 1", "before done 1", "after done 1",
+		},
+	},
+	// The second is parked by the rate limit, and woken.
+	"rate": {
+		endpoint: func(e *webhook.Endpoint) { e.RateLimit.PerSecond = 0.15 },
+		attempts: "1",
+		points:   []string{"after claim 2", "before schedule 1", "after schedule 1", "before wake 1", "after wake 1"},
+	},
+	// The second is parked, as its process has no room for it.
+	"room": {
+		answer:   func(http.ResponseWriter, *http.Request) { time.Sleep(300 * time.Millisecond) },
+		endpoint: func(*webhook.Endpoint) {},
+		attempts: "1",
+		env:      []string{childPerHost + "=1"},
+		points:   []string{"before park 1", "after park 1"},
+	},
+	// The first is to be retried.
+	"retry": {
+		answer: func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get(webhook.HeaderAttempt) == "1" {
+				w.WriteHeader(http.StatusBadRequest)
 			}
-			if repeat {
-				receipt, err := d.Publish(t.Context(), event(id))
-				if err != nil || len(receipt.Endpoints) != 3 || !receipt.Duplicate {
-					t.Fatalf("killed at %s, published again: %+v, %v", point, receipt, err)
-				}
-			}
+		},
+		endpoint: func(*webhook.Endpoint) {},
+		attempts: "2",
+		points:   []string{"before retry 1", "after retry 1", "after claim 3", "after record 3"},
+	},
+}
+
+// TestWorkerKilled kills workers at every point of every road. Nothing is lost,
+// and nothing but an attempt uses up the budget of attempts.
+func TestWorkerKilled(t *testing.T) {
+	t.Parallel()
+	for name, road := range roads {
+		if !isLong() {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				killWorkers(t, road, road.points)
+			})
+			continue
 		}
-	}
-	nothing := "killed-nothing"
-	if err := child(t, "publish", server.Addr(), childEvent+"="+nothing, childPoint+"=1/0").Wait(); !wasKilled(err) {
-		t.Fatal(err)
-	}
-	for i := range points {
-		for _, repeat := range []bool{true, false} {
-			id := fmt.Sprintf("killed-%d-%v", i, repeat)
-			if status := d.WaitDelivered(t, "acme", id); len(status.Deliveries) != 3 {
-				t.Fatalf("%s has %d deliveries", id, len(status.Deliveries))
-			}
-		}
-	}
-	for _, r := range receivers {
-		times := map[string]int{}
-		for _, one := range r.Received() {
-			times[one.ID()]++
-		}
-		if len(times) != 1+2*len(points) || times[nothing] != 0 {
-			t.Errorf("an endpoint got %d events, want %d", len(times), 1+2*len(points))
-		}
-		for id, n := range times {
-			if n > 1 {
-				t.Logf("%s arrived %d times", id, n)
-			}
+		for _, point := range road.points {
+			t.Run(name+" "+point, func(t *testing.T) {
+				t.Parallel()
+				killWorkers(t, road, slices.Repeat([]string{point}, 20))
+			})
 		}
 	}
 }
 
-// TestWorkerKilled kills a worker in the middle of a POST. The event comes
-// again under the same id, and no attempt of the budget is used.
-func TestWorkerKilled(t *testing.T) {
-	t.Parallel()
-	long(t)
+// killWorkers kills one worker at each point, one after the other, each with two
+// new events of an endpoint and what the others left. Then one works to the end.
+func killWorkers(t *testing.T, r road, points []string) {
+	t.Helper()
 	server := redistest.Start(t, "--appendonly", "yes")
-	publisher := dispatchertest.Start(t, func(c *dispatcher.Config) {
-		c.Redis, c.Secrets = server.Client(t), sharedKeys()
-		c.Serve = []string{"bulk-0"} // takes no live delivery, and reconciles
-		c.Retry.MaxAttempts = 1
-	})
-	r := publisher.Receiver(t, "acme", webhook.PurposeStatus)
-	held := make(chan struct{})
-	r.Answer(func(_ http.ResponseWriter, req *http.Request) {
-		select {
-		case <-held:
-		case <-req.Context().Done():
+	warm(t, server)
+	d := onServer(t, server, idle)
+	b := newBooks()
+	killed := map[string]time.Time{}
+	for i, point := range points {
+		brand := fmt.Sprint("b", i)
+		b.endpoint(t, d, brand, r.answer, r.endpoint)
+		for _, id := range []string{"e1", "e2"} {
+			if err := b.publish(t.Context(), d, eventOf(brand, id)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	})
-	worker := child(t, "work", server.Addr())
-	if _, err := publisher.Publish(t.Context(), event("e1")); err != nil {
+		env := append([]string{childAttempts + "=" + r.attempts, childPoint + "=" + point}, r.env...)
+		awaitKilled(t, child(t, "work", server.Addr(), env...))
+		killed[brand] = time.Now()
+	}
+	if !isLong() {
+		endLeases(t, redistest.Admin(t, d.Redis))
+	}
+	survivor := onServer(t, server, func(c *dispatcher.Config) { c.Retry.MaxAttempts, _ = strconv.Atoi(r.attempts) })
+	duplicates := b.balance(t, survivor, dispatchertest.Patience)
+	if duplicates > 2*len(points) {
+		t.Errorf("%d duplicates of %d kills", duplicates, len(points))
+	}
+	t.Logf("each complete %s after its kill at the latest; re-driven: %v, %v", b.slowest(killed).Round(100*time.Millisecond),
+		d.Redriven(), survivor.Redriven())
+}
+
+// slowest is the longest time from a brand's kill to a POST after it.
+func (b *books) slowest(killed map[string]time.Time) (most time.Duration) {
+	for _, a := range b.accounts {
+		for ref := range b.accepted {
+			if ref.Brand != a.brand {
+				continue
+			}
+			for _, p := range a.of(ref.ID) {
+				most = max(most, p.at.Sub(killed[a.brand]))
+			}
+		}
+	}
+	return most
+}
+
+// endLeases makes the workers of all active tasks gone for a minute.
+func endLeases(t *testing.T, rdb redis.UniversalClient) {
+	t.Helper()
+	over := float64(time.Now().Add(-time.Minute).Unix())
+	queues, err := rdb.SMembers(t.Context(), "asynq:queues").Result()
+	if err != nil {
 		t.Fatal(err)
 	}
-	r.Wait(t, 1)
-	if err := worker.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := worker.Wait(); !wasKilled(err) {
-		t.Fatal(err)
-	}
-	close(held)
-	child(t, "work", server.Addr())
-	got := r.Wait(t, 2) // a lease of Asynq and a period of the reconciler
-	if got[0].ID() != "e1" || got[1].ID() != "e1" || got[1].Header.Get("smobi-attempt") != "1" {
-		t.Fatalf("received %v and %v", got[0].Header, got[1].Header)
-	}
-	t.Logf("redelivered %s after the first POST", got[1].At.Sub(got[0].At))
-	status := publisher.WaitDelivered(t, "acme", "e1")
-	if status.Deliveries[0].Attempts != 1 {
-		t.Fatalf("%d attempts counted", status.Deliveries[0].Attempts)
+	for _, queue := range queues {
+		key := "asynq:{" + queue + "}:lease"
+		members, err := rdb.ZRange(t.Context(), key, 0, -1).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range members {
+			if err := rdb.ZAdd(t.Context(), key, redis.Z{Score: over, Member: id}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -36,22 +38,59 @@ func (d *Dispatcher) deliver(ctx context.Context, run webhook.Run) error {
 		if len(claim.Event.Payload) == 0 {
 			return d.settle(ctx, run, webhook.StateDead, webhook.DeathBodyMissing)
 		}
-		return d.attempt(ctx, run, claim)
+		return d.enter(ctx, run, claim)
+	case webhook.ClaimParked:
+		d.arrange(ctx, claim.Release.Wakeup)
 	}
 	return nil // stale or parked
 }
 
+// parkFor is how long, with up to twice as much by chance, a line waits whose
+// delivery this process had no room for.
+const parkFor = 500 * time.Millisecond
+
+// enter makes the attempt if this process has room for it, at its turn.
+func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim webhook.Claim) error {
+	leave, ok := d.room.enter(run, claim.Endpoint.URL, claim.Troubled)
+	if !ok {
+		r, err := d.store.Park(ctx, run, parkFor+rand.N(2*parkFor))
+		if err != nil {
+			return err
+		}
+		d.follow(ctx, run.Endpoint(), r)
+		return nil
+	}
+	defer leave()
+	if claim.Wait > 0 && !sleep(ctx, claim.Wait) {
+		return ctx.Err()
+	}
+	return d.attempt(ctx, run, claim)
+}
+
 // attempt makes the POST and records what it led to.
-func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook.Claim) error {
+func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook.Claim) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = d.panicked(ctx, run, claim, value)
+		}
+	}()
 	a, verdict, err := d.post(ctx, claim, d.cfg.Retry, false)
 	if err != nil {
 		return err
 	}
-	a.Trigger = webhook.TriggerDelivery
 	if verdict.Outcome == webhook.OutcomeDelivered {
 		a.ResponseHeader, a.ResponseBody = nil, nil
 	}
 	d.logAttempt(ctx, a, verdict)
+	return d.conclude(ctx, run, claim, a, verdict)
+}
+
+// conclude records an attempt, and has the queue repeat it if that is what it led to.
+func (d *Dispatcher) conclude(ctx context.Context, run webhook.Run, claim webhook.Claim, a *webhook.Attempt, verdict webhook.Verdict) error {
+	a.Trigger = webhook.TriggerDelivery
+	if claim.Probe {
+		a.Trigger = webhook.TriggerProbe
+	}
 	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision}); err != nil {
 		return err
 	}
@@ -59,6 +98,17 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook
 		return &webhook.RetryError{After: time.Until(verdict.NextAttemptAt)}
 	}
 	return nil
+}
+
+// panicked records an attempt that our own code broke off. What breaks it every
+// time must not come again for ever.
+func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim webhook.Claim, value any) error {
+	now := time.Now()
+	verdict := webhook.Judge(d.cfg.Retry, facts(claim, webhook.Response{Reason: webhook.ReasonInterrupted}, now, true))
+	d.log.ErrorContext(ctx, "attempt panicked", "brand", run.Brand, "event", run.EventID, "endpoint", run.EndpointID,
+		"panic", webhook.PanicText(value), "in_a_row", verdict.Panics, "stack", string(debug.Stack()))
+	a := newAttempt(claim, egress.RedactURL(claim.Endpoint.URL), now, webhook.Response{}, verdict)
+	return d.conclude(ctx, run, claim, a, verdict)
 }
 
 // post signs, sends and judges; keepBody keeps the body of a 2xx too. Nothing is recorded.
@@ -69,19 +119,27 @@ func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, retry webhoo
 		return nil, webhook.Verdict{}, err
 	}
 	request.KeepBody = keepBody
-	id := webhook.NewID(webhook.AttemptPrefix)
 	response := d.sender.Send(ctx, request)
+	verdict := webhook.Judge(retry, facts(claim, response, time.Now(), false))
+	return newAttempt(claim, egress.RedactURL(request.URL), started, response, verdict), verdict, nil
+}
+
+func facts(claim webhook.Claim, response webhook.Response, now time.Time, panicked bool) webhook.Facts {
+	return webhook.Facts{
+		Response: response, Number: claim.Number, Blocked: claim.Blocked, Panics: claim.Panics, Panicked: panicked, Probe: claim.Probe,
+		PublishedAt: claim.Event.PublishedAt, ExpiresAt: claim.Event.ExpiresAt, Now: now,
+	}
+}
+
+func newAttempt(claim webhook.Claim, url string, started time.Time, response webhook.Response, verdict webhook.Verdict) *webhook.Attempt {
 	e := claim.Event
-	verdict := webhook.Judge(retry, webhook.Facts{
-		Response: response, Number: claim.Number, Blocked: claim.Blocked, Now: time.Now(),
-		PublishedAt: e.PublishedAt, ExpiresAt: e.ExpiresAt,
-	})
 	return &webhook.Attempt{
-		ID: id, Ref: webhook.DeliveryRef{Brand: e.Brand, EventID: e.ID, EndpointID: claim.Endpoint.ID}, Type: e.Type,
+		ID:  webhook.NewID(webhook.AttemptPrefix),
+		Ref: webhook.DeliveryRef{Brand: e.Brand, EventID: e.ID, EndpointID: claim.Endpoint.ID}, Type: e.Type,
 		Number: claim.Number, StartedAt: started, Duration: response.Duration, Phases: response.Phases,
-		URL: egress.RedactURL(request.URL), Status: response.Status, Outcome: verdict.Outcome, Reason: verdict.Reason,
+		URL: url, Status: response.Status, Outcome: verdict.Outcome, Reason: verdict.Reason,
 		NextAttemptAt: verdict.NextAttemptAt, ResponseHeader: response.Header, ResponseBody: response.Body,
-	}, verdict, nil
+	}
 }
 
 // request signs the event as it is to be sent now.
@@ -121,7 +179,7 @@ func (d *Dispatcher) settle(ctx context.Context, run webhook.Run, state webhook.
 func (d *Dispatcher) record(ctx context.Context, s webhook.Settlement) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
 	defer cancel()
-	var released []webhook.Run
+	var released webhook.Release
 	err := persist(ctx, func() (err error) {
 		released, err = d.store.Record(ctx, s)
 		return err
@@ -129,7 +187,7 @@ func (d *Dispatcher) record(ctx context.Context, s webhook.Settlement) error {
 	if err != nil {
 		return err
 	}
-	d.enqueue(ctx, released)
+	d.follow(ctx, s.Run.Endpoint(), released)
 	return nil
 }
 

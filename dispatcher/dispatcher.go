@@ -24,17 +24,22 @@ const maxSkew = 5 * time.Second
 // Dispatcher accepts events and, while Run runs, delivers them. Safe for
 // concurrent use; any number of processes may share one Redis.
 type Dispatcher struct {
-	cfg     Config
-	log     *slog.Logger
-	store   webhook.Store
-	vault   vault
-	queue   webhook.Queue
-	sender  webhook.Sender
-	egress  *egress.Client
-	catalog *catalog.Catalog
-	matcher *matcher
-	trials  trials
-	warned  onceAMinute
+	cfg      Config
+	log      *slog.Logger
+	store    webhook.Store
+	vault    vault
+	queue    webhook.Queue
+	sender   webhook.Sender
+	egress   *egress.Client
+	catalog  *catalog.Catalog
+	matcher  *matcher
+	trials   trials
+	room     *room
+	alarms   *alarms
+	redrives redrives
+	gauge    *gauge
+	warned   onceAMinute
+	cautions sync.Once
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
 }
@@ -65,7 +70,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	store, err := redisstore.New(redisstore.Config{
 		Redis: cfg.Redis, Keys: cfg.Secrets, QueueFor: tasks.QueueFor, MaxAge: cfg.Retry.MaxAge,
-		MaxInFlight: cfg.MaxInFlight, EndpointsPerBrand: cfg.EndpointsPerBrand,
+		MaxInFlight: cfg.MaxInFlight, Breaker: cfg.Breaker, Durable: cfg.Durable, EndpointsPerBrand: cfg.EndpointsPerBrand,
 		RetainDelivered: cfg.RetainDelivered, RetainAttempts: cfg.RetainAttempts, RetainDeadLetters: cfg.RetainDeadLetters,
 	})
 	if err != nil {
@@ -74,17 +79,21 @@ func New(cfg Config) (*Dispatcher, error) {
 	if len(cfg.Egress.Allow) > 0 {
 		cfg.Logger.Info("deliveries may reach more than the public internet", "egress_allow", fmt.Sprint(cfg.Egress.Allow))
 	}
-	return &Dispatcher{
+	d := &Dispatcher{
 		cfg: cfg, log: cfg.Logger, store: store, vault: store, queue: tasks, sender: out, egress: out,
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
-	}, nil
+		room:  newRoom(cfg.Concurrency, cfg.MaxInFlightPerHost),
+		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers},
+	}
+	d.alarms = newAlarms(func(ctx context.Context, ref webhook.EndpointRef) { _ = d.wake(ctx, ref, false) })
+	return d, nil
 }
 
 // Run delivers until ctx ends, then takes no more, waits for the attempts in
 // flight, and returns nil after a clean drain. It waits for Redis as long as it
 // takes, now and later. Call it once; a process that only publishes leaves it out.
 // Errors: a [webhook.KeyError], before anything is delivered, when Config.Secrets are
-// not the keys that sealed what is stored.
+// not the keys that sealed what is stored; a [webhook.ServerError], as CheckRedis.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.AwaitKeys(ctx); err != nil || ctx.Err() != nil {
 		return err
@@ -92,16 +101,28 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	reconciling, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { d.reconcile(reconciling) })
-	err := d.queue.Run(ctx, d.deliver)
+	d.alarms.start(reconciling)
+	err := d.queue.Run(ctx, webhook.Handlers{Deliver: d.deliver, Wake: d.wake})
 	stop()
+	d.alarms.stop()
 	wg.Wait()
 	d.egress.Close()
 	return err
 }
 
-// Ready returns an error, within two seconds, unless Redis answers and its clock and ours agree.
+// Ready returns an error, within two seconds, unless Redis answers, is one to keep events on, and its clock and ours
+// agree. Errors: [webhook.ErrUnavailable]; a [webhook.ServerError], as CheckRedis, which is logged too.
 func (d *Dispatcher) Ready(ctx context.Context) error {
-	skew, err := within(ctx, d, "ready", d.store.Ping)
+	skew, err := within(ctx, d, "ready", func(ctx context.Context) (time.Duration, error) {
+		skew, err := d.store.Ping(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return skew, d.checkServers(ctx)
+	})
+	if isUnfit(err) && d.warned.first("servers", time.Now()) {
+		d.log.ErrorContext(ctx, "redis is not one to keep events on; said once a minute", "error", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,20 +133,24 @@ func (d *Dispatcher) Ready(ctx context.Context) error {
 }
 
 // AwaitRedis returns once the dispatcher is ready, or false when ctx ended
-// first, and logs what it waits for. Run does so itself.
-func (d *Dispatcher) AwaitRedis(ctx context.Context) bool {
+// first or CheckRedis finds what waiting does not cure, and logs what it waits for.
+// Run does so itself.
+func (d *Dispatcher) AwaitRedis(ctx context.Context) bool { return d.awaitRedis(ctx) == nil }
+
+func (d *Dispatcher) awaitRedis(ctx context.Context) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := d.Ready(ctx)
 		if err == nil {
 			d.log.InfoContext(ctx, "redis answers")
-			return true
+			d.warnOfServers(ctx)
+			return nil
 		}
-		if ctx.Err() != nil {
-			return false
+		if ctx.Err() != nil || isUnfit(err) {
+			return err
 		}
 		d.log.WarnContext(ctx, "waiting for redis", "error", err, "again_in", pause.String())
 		if !sleep(ctx, pause) {
-			return false
+			return ctx.Err()
 		}
 	}
 }
@@ -148,17 +173,6 @@ func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)
 		panic(err) // cannot happen: the fields were validated by New
 	}
 	return handler
-}
-
-// enqueue hands runs to the queue. What cannot be handed over is in the ledger,
-// and the reconciler finds it: so that is logged, and no error.
-func (d *Dispatcher) enqueue(ctx context.Context, runs []webhook.Run) {
-	if len(runs) == 0 {
-		return
-	}
-	if err := d.queue.Enqueue(ctx, runs); err != nil {
-		d.log.WarnContext(ctx, "released deliveries wait for the reconciler", "runs", len(runs), "error", err)
-	}
 }
 
 // persist repeats do with growing pauses until it does not fail for want of

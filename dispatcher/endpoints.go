@@ -23,6 +23,9 @@ const (
 	maxDescription   = 512
 	maxMetadata      = 50
 	maxMetadataBytes = 4 << 10
+	minPerSecond     = 0.001
+	maxPerSecond     = 10_000
+	maxBurst         = 10_000
 )
 
 // CreateEndpoint stores an endpoint and answers it as stored. An empty ID, and
@@ -110,7 +113,7 @@ func (d *Dispatcher) change(ctx context.Context, verb string, ref webhook.Endpoi
 	return within(ctx, d, verb, func(ctx context.Context) (webhook.Endpoint, error) {
 		defer d.matcher.forget(ref.Brand)
 		var before webhook.Endpoint
-		e, runs, err := d.store.UpdateEndpoint(ctx, ref, func(e *webhook.Endpoint) error {
+		e, freed, err := d.store.UpdateEndpoint(ctx, ref, func(e *webhook.Endpoint) error {
 			before = *e
 			if err := change(e); err != nil {
 				return err
@@ -127,7 +130,7 @@ func (d *Dispatcher) change(ctx context.Context, verb string, ref webhook.Endpoi
 		if err != nil {
 			return webhook.Endpoint{}, err
 		}
-		d.enqueue(ctx, runs)
+		d.follow(ctx, ref, freed)
 		return e, nil
 	})
 }
@@ -157,6 +160,9 @@ func (d *Dispatcher) checkChange(before webhook.Endpoint, e *webhook.Endpoint) e
 	bounds := *e
 	if e.MaxInFlight == before.MaxInFlight {
 		bounds.MaxInFlight = 0
+	}
+	if e.RateLimit == before.RateLimit {
+		bounds.RateLimit = webhook.RateLimit{}
 	}
 	if e.DisabledReason == before.DisabledReason {
 		bounds.DisabledReason = ""
@@ -251,6 +257,8 @@ func (d *Dispatcher) checkBounds(e webhook.Endpoint) error {
 	switch {
 	case e.Timeout != 0 && (e.Timeout < webhook.MinTimeout || e.Timeout > webhook.MaxTimeout):
 		return webhook.Invalid("timeoutMs", "must be %d to %d", webhook.MinTimeout.Milliseconds(), webhook.MaxTimeout.Milliseconds())
+	case !isRate(e.RateLimit):
+		return webhook.Invalid("rateLimit", "perSecond must be %g to %d, and burst 1 to %d", minPerSecond, maxPerSecond, maxBurst)
 	case e.MaxInFlight < 0 || e.MaxInFlight > d.cfg.MaxInFlight:
 		return webhook.Invalid("maxInFlight", "must be 1 to %d, or 0 (the default)", d.cfg.MaxInFlight)
 	case len(e.Metadata) > maxMetadata || size > maxMetadataBytes:
@@ -259,6 +267,14 @@ func (d *Dispatcher) checkBounds(e webhook.Endpoint) error {
 		return webhook.Invalid("disabledReason", "must be empty or %q", webhook.DisabledManually)
 	}
 	return checkDescription(e.Description)
+}
+
+// isRate tells whether a rate limit is one, or none.
+func isRate(limit webhook.RateLimit) bool {
+	if limit == (webhook.RateLimit{}) {
+		return true
+	}
+	return limit.PerSecond >= minPerSecond && limit.PerSecond <= maxPerSecond && limit.Burst >= 0 && limit.Burst <= maxBurst
 }
 
 // isPlain tells whether text can do a terminal no harm.
@@ -306,5 +322,5 @@ func sameSettings(stored, wanted webhook.Endpoint, withSecret bool) bool {
 	}
 	return stored.URL == wanted.URL && stored.Purpose == wanted.Purpose && slices.Equal(stored.EventTypes, wanted.EventTypes) &&
 		stored.Description == wanted.Description && maps.Equal(stored.Metadata, wanted.Metadata) && maps.Equal(stored.Headers, wanted.Headers) &&
-		stored.MaxInFlight == wanted.MaxInFlight && stored.Timeout == wanted.Timeout && stored.Signature == wanted.Signature
+		stored.MaxInFlight == wanted.MaxInFlight && stored.RateLimit == wanted.RateLimit && stored.Timeout == wanted.Timeout && stored.Signature == wanted.Signature
 }

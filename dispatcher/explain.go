@@ -135,10 +135,18 @@ func waitingText(delivery webhook.Delivery, endpoint *webhook.Endpoint) string {
 	switch {
 	case delivery.WaitingFor == "":
 		return "waits to be cancelled: the endpoint was deleted"
-	case delivery.WaitingFor == "disabled" && endpoint != nil && endpoint.DisabledReason == webhook.DisabledGone:
+	case delivery.WaitingFor == webhook.GateDisabled && endpoint != nil && endpoint.DisabledReason == webhook.DisabledGone:
 		return "waits, " + place + ": the endpoint is disabled, because it answered 410 Gone; enable it to go on"
-	case delivery.WaitingFor == "disabled":
+	case delivery.WaitingFor == webhook.GateDisabled:
 		return "waits, " + place + ": the endpoint is disabled; enable it to go on"
+	}
+	switch opens := stamp(delivery.WaitingUntil); delivery.WaitingFor {
+	case webhook.GateBreaker:
+		return "waits, " + place + ", for the breaker until " + opens + ": the endpoint failed too often in a row; then one is let through, to see"
+	case webhook.GateRetryAfter:
+		return "waits, " + place + ", until " + opens + ": the endpoint asked for a pause with Retry-After"
+	case webhook.GateRateLimit:
+		return "waits, " + place + ", for the endpoint's rate limit, which lets the next one through at " + opens
 	}
 	return "waits, " + place + ": as many deliveries as this endpoint may have are in flight"
 }
@@ -153,6 +161,8 @@ func deathText(reason webhook.DeathReason) string {
 		return "the endpoint answered 410 Gone, which disabled it"
 	case webhook.DeathBlocked:
 		return "its address may not be reached"
+	case webhook.DeathPanic:
+		return "our own code broke off three attempts in a row: see the log"
 	case webhook.DeathBodyMissing:
 		return "the event's payload is no longer kept"
 	}

@@ -17,9 +17,11 @@ import (
 //
 // Errors: a [webhook.FieldError] (ErrInvalid) that names the field;
 // [webhook.ErrConflict] when the id is taken by other content;
-// [webhook.ErrUnavailable], within two seconds, when Redis does not answer:
-// then it is unknown whether the event was stored, and publishing it again with
-// the same id is safe.
+// [webhook.ErrUnavailable], within two seconds, when Redis does not answer, or
+// not enough of it has the event that Config.Durable is kept: then it is unknown
+// whether the event was stored, and publishing it again with the same id is safe;
+// [webhook.ErrFull] among these, when nothing was stored because Redis is full up
+// to Config.PublishWatermark.
 func (d *Dispatcher) Publish(ctx context.Context, e webhook.Event) (webhook.Receipt, error) {
 	results, err := d.PublishBatch(ctx, []webhook.Event{e})
 	if err != nil {
@@ -46,6 +48,9 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 		}
 	}
 	return within(ctx, d, "publish", func(ctx context.Context) ([]webhook.Result, error) {
+		if err := d.gauge.room(ctx); err != nil {
+			return nil, err
+		}
 		return b.results, d.admit(ctx, b)
 	})
 }
@@ -71,7 +76,7 @@ func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch 
 		if e.ID == "" {
 			e.ID = webhook.NewID(webhook.EventPrefix)
 		}
-		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e}), append(b.of, i)
+		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e, Durable: true}), append(b.of, i)
 	}
 	return b
 }
@@ -118,15 +123,26 @@ func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
 		return err
 	}
 	var runs []webhook.Run
+	var wakeups []*webhook.Wakeup
 	var finished []webhook.Event
 	for i, a := range admitted {
 		e := b.fanouts[i].Event
 		b.results[b.of[i]] = webhook.Result{Receipt: webhook.Receipt{ID: e.ID, Duplicate: a.Duplicate, Endpoints: a.Endpoints}, Err: a.Err}
-		if a.FannedOut {
-			runs, finished = append(runs, a.Runs...), append(finished, e)
+		if !a.FannedOut {
+			continue
+		}
+		finished = append(finished, e)
+		for _, r := range a.Releases {
+			runs, wakeups = append(runs, r.Runs...), append(wakeups, r.Wakeup)
 		}
 	}
-	return d.handOver(ctx, runs, finished)
+	if err := d.handOver(ctx, runs, finished); err != nil {
+		return err
+	}
+	for _, w := range wakeups {
+		d.arrange(ctx, w)
+	}
+	return nil
 }
 
 // handOver enqueues and finishes the fan-outs, at the same time, as nothing

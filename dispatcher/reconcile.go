@@ -24,6 +24,7 @@ const failuresMost = 3
 // so that none is always behind one that fails.
 func (d *Dispatcher) reconcile(ctx context.Context) {
 	for sleep(ctx, reconcileEvery) {
+		_ = d.Ready(ctx) // says so when Redis has begun to evict: nobody else may ask
 		failures := 0
 		for _, tag := range rand.Perm(d.store.Tags()) {
 			err := d.reconcileTag(ctx, tag)
@@ -87,9 +88,13 @@ func (d *Dispatcher) finishFanout(ctx context.Context, ref webhook.EventRef) err
 		if err := admitted[0].Err; err != nil {
 			return err
 		}
-		if err := d.queue.Enqueue(ctx, admitted[0].Runs); err != nil {
-			return err
+		for _, r := range admitted[0].Releases {
+			if err := d.queue.Enqueue(ctx, r.Runs); err != nil {
+				return err
+			}
+			d.arrange(ctx, r.Wakeup)
 		}
+		d.redrives.add("fanout")
 		d.log.InfoContext(ctx, "fan-out finished", "brand", ref.Brand, "event", ref.ID)
 	}
 	return d.store.Finish(ctx, []webhook.Event{e})
@@ -102,7 +107,11 @@ func (d *Dispatcher) tend(ctx context.Context, ref webhook.EndpointRef) error {
 	if err != nil {
 		return err
 	}
-	d.enqueue(ctx, backlog.Released)
+	if len(backlog.Release.Runs) > 0 {
+		d.redrives.add("wakeup")
+		d.log.InfoContext(ctx, "line woken", "brand", ref.Brand, "endpoint", ref.ID, "runs", len(backlog.Release.Runs))
+	}
+	d.follow(ctx, ref, backlog.Release)
 	for more := backlog.Deleted; more; {
 		if more, err = d.cancelOpen(ctx, ref); err != nil {
 			return err
@@ -134,16 +143,18 @@ func (d *Dispatcher) tend(ctx context.Context, ref webhook.EndpointRef) error {
 // redrive gives a delivery whose task is lost a new run. The ledger first: from
 // then on the old task, wherever it is, stands for nothing.
 func (d *Dispatcher) redrive(ctx context.Context, lost webhook.Run, state webhook.TaskState) error {
-	runs, err := d.store.Redrive(ctx, lost)
+	r, err := d.store.Redrive(ctx, lost)
 	if err != nil {
 		return err
 	}
-	if len(runs) > 0 {
+	d.arrange(ctx, r.Wakeup)
+	if len(r.Runs) > 0 || r.Wakeup != nil {
+		d.redrives.add(state.String())
 		d.log.InfoContext(ctx, "delivery re-driven", "brand", lost.Brand, "event", lost.EventID,
 			"endpoint", lost.EndpointID, "run", lost.Number, "cause", state.String())
 	}
 	if err := d.queue.Remove(ctx, lost); err != nil {
 		return err
 	}
-	return d.queue.Enqueue(ctx, runs)
+	return d.queue.Enqueue(ctx, r.Runs)
 }

@@ -21,10 +21,16 @@ type vault interface {
 // Errors: [webhook.ErrUnavailable].
 func (d *Dispatcher) CheckKeys(ctx context.Context) error { return d.vault.CheckKeys(ctx) }
 
-// AwaitKeys waits for Redis as AwaitRedis does, and then returns what CheckKeys
-// finds; nil also when ctx ended first. It is for a process that does not Run.
+// AwaitKeys waits for Redis as AwaitRedis does, and then returns what CheckRedis and
+// CheckKeys find; nil also when ctx ended first. It is for a process that does not Run.
 func (d *Dispatcher) AwaitKeys(ctx context.Context) error {
-	for d.AwaitRedis(ctx) {
+	for ctx.Err() == nil {
+		if err := d.awaitRedis(ctx); err != nil {
+			if isUnfit(err) {
+				return err
+			}
+			break
+		}
 		err := d.CheckKeys(ctx)
 		if !errors.Is(err, webhook.ErrUnavailable) {
 			return err

@@ -127,9 +127,9 @@ func TestReencryptionKilled(t *testing.T) {
 	}
 	keys := []string{k1, k2}
 	for _, point := range []struct {
-		at    string // pipeline / commands of it
+		at    string
 		moved int
-	}{{"1/0", 0}, {"1/1", 1}, {"2/37", 137}, {"3/50", 250}} {
+	}{{"before reseal 1", 0}, {"after reseal 1", 1}, {"after reseal 137", 137}, {"after reseal 250", 250}} {
 		keys[0], keys[1] = keys[1], keys[0]
 		if _, err := sealingWith(t, server, keys[1], keys[0]).ReencryptSecrets(t.Context(), nil); err != nil { // all as before, the script is known
 			t.Fatal(err)

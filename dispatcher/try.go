@@ -16,7 +16,8 @@ import (
 // begun it goes on when ctx ends, for as long as an attempt may take.
 //
 // Errors: [webhook.FieldError] of "type"; [webhook.ErrNotFound];
-// [webhook.ErrBusy] when the brand has several under way; [webhook.ErrUnavailable].
+// [webhook.ErrBusy] when the brand has several under way, or the
+// endpoint's rate limit leaves no room for a second; [webhook.ErrUnavailable].
 func (d *Dispatcher) TestEndpoint(ctx context.Context, ref webhook.EndpointRef, eventType string) (webhook.Attempt, error) {
 	if !d.trials.enter(ref.Brand) {
 		return webhook.Attempt{}, webhook.ErrBusy
@@ -29,6 +30,15 @@ func (d *Dispatcher) TestEndpoint(ctx context.Context, ref webhook.EndpointRef, 
 	sample, err := d.sampleFor(endpoint, eventType)
 	if err != nil {
 		return webhook.Attempt{}, err
+	}
+	wait, err := within(ctx, d, "test", func(ctx context.Context) (time.Duration, error) {
+		return d.store.Spend(ctx, ref, testWait)
+	})
+	if err != nil {
+		return webhook.Attempt{}, err
+	}
+	if wait > 0 && !sleep(ctx, wait) {
+		return webhook.Attempt{}, ctx.Err()
 	}
 	ctx = context.WithoutCancel(ctx)
 	a, _, err := d.post(ctx, webhook.Claim{Number: 1, Event: sample, Endpoint: endpoint}, webhook.Schedule{MaxAttempts: 1}, true)
@@ -44,6 +54,9 @@ func (d *Dispatcher) TestEndpoint(ctx context.Context, ref webhook.EndpointRef, 
 	}
 	return *a, nil
 }
+
+// testWait is how long a test waits for a token of the endpoint's rate limit.
+const testWait = time.Second
 
 // sampleFor is the catalogue's example of a type that the endpoint wants.
 func (d *Dispatcher) sampleFor(endpoint webhook.Endpoint, eventType string) (webhook.Event, error) {

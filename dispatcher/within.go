@@ -48,11 +48,15 @@ func within[T any](ctx context.Context, d *Dispatcher, verb string, do func(cont
 	}
 }
 
-// noteAbsence logs once a minute that callers are answered that Redis is away.
+// noteAbsence logs once a minute that callers are answered that Redis is away, or full.
 func (d *Dispatcher) noteAbsence(ctx context.Context, verb string, err error) error {
 	ours := errors.Is(err, webhook.ErrUnavailable) && !errors.Is(err, context.Canceled) && verb != "ready"
-	if ours && d.warned.first("redis", time.Now()) {
-		d.log.WarnContext(ctx, "callers are refused: redis is away; said once a minute", "error", err)
+	full := errors.Is(err, webhook.ErrFull)
+	switch now := time.Now(); {
+	case ours && full && d.warned.first("full", now):
+		d.log.WarnContext(ctx, "publishing is refused: redis is nearly full; said once a minute", "error", err)
+	case ours && !full && d.warned.first("redis", now):
+		d.log.WarnContext(ctx, "callers are refused for want of redis; said once a minute", "error", err)
 	}
 	return err
 }

@@ -35,7 +35,8 @@ type Config struct {
 	// Serve names the queues that Run works, such as "live-0" and "bulk-1". Empty means all.
 	Serve []string
 
-	// Concurrency bounds the handlers in flight over all queues of this process. No queue holds over half. Defaults to 1024.
+	// Concurrency bounds the deliveries in flight over all queues of this process. No queue begins more than half as many
+	// within a second. Defaults to 1024.
 	Concurrency int
 
 	// AttemptTimeout is the longest attempt that a handler makes. Defaults to 30 s.

@@ -5,9 +5,13 @@
 // share a queue. Each queue that a process serves has an asynq.Server of its own, because Asynq fetches with one goroutine per
 // Server, and its own asynqredis client.
 //
-// A task carries ids only. Its id is the run's, so that enqueueing a run twice makes one task. Asynq never gives a task up:
-// the ledger decides when a delivery is dead. The one exception is a task that cannot be decoded: it goes to Asynq's archive,
-// with the reason.
+// There are two types of task. A delivery carries ids only, and its own id is the run's, so that enqueueing a run twice makes
+// one task. An endpoint:wake is scheduled for when a gate opens that holds an endpoint's line back, one for each such time:
+// asynqmon shows how many wait behind what until when, and can run it now. It carries that and the endpoint's ids.
+//
+// Asynq never gives a task up: the ledger decides when a delivery is dead. The one exception is a task that cannot be decoded:
+// it goes to Asynq's archive, with the reason. Whatever happens to a task, by hand or by a crash, Inspect tells whether a worker
+// will still run it, and Remove clears its remains.
 //
 // Four times bound an attempt, each longer than the one before, so that every part ends before what is around it cuts it off:
 //

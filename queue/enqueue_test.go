@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -121,15 +123,24 @@ func TestRedisAwayOrRefusing(t *testing.T) {
 	if err := q.Enqueue(t.Context(), runsOf(q, 3)); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("enqueue into a full Redis: %v", err)
 	}
-	server.Kill()
-	_, inspect := q.Inspect(t.Context(), []webhook.Run{run})
-	for what, err := range map[string]error{
-		"enqueue": q.Enqueue(t.Context(), []webhook.Run{run}), "inspect": inspect, "remove": q.Remove(t.Context(), run),
-	} {
-		if !errors.Is(err, webhook.ErrUnavailable) {
-			t.Errorf("%s: %v", what, err)
-		}
+	if err := q.Schedule(t.Context(), wakeupOf(1, time.Now())); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("schedule in a full Redis: %v", err)
 	}
+	server.Kill()
+	var all sync.WaitGroup
+	for what, call := range map[string]func() error{
+		"enqueue":  func() error { return q.Enqueue(t.Context(), []webhook.Run{run}) },
+		"schedule": func() error { return q.Schedule(t.Context(), wakeupOf(1, time.Now())) },
+		"inspect":  func() error { _, err := q.Inspect(t.Context(), []webhook.Run{run}); return err },
+		"remove":   func() error { return q.Remove(t.Context(), run) },
+	} {
+		all.Go(func() {
+			if err := call(); !errors.Is(err, webhook.ErrUnavailable) {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // A client that claims to have sent what it did not must not count as success: a lost task is a late delivery.
@@ -138,7 +149,10 @@ func TestEnqueueBelievesOnlyAnswers(t *testing.T) {
 	q := open(t, queue.Config{Redis: rdb})
 	rdb.AddHook(silent{})
 	if err := q.Enqueue(t.Context(), runsOf(q, 2)); !errors.Is(err, webhook.ErrUnavailable) {
-		t.Errorf("error %v", err)
+		t.Errorf("enqueue: %v", err)
+	}
+	if err := q.Schedule(t.Context(), wakeupOf(1, time.Now())); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("schedule: %v", err)
 	}
 }
 

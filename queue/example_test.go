@@ -31,10 +31,13 @@ func Example() {
 	if err := q.Enqueue(ctx, []webhook.Run{run, run}); err != nil {
 		panic(err)
 	}
-	err = q.Run(ctx, func(_ context.Context, run webhook.Run) error {
-		fmt.Println(run.ID(), "from", run.Queue)
-		cancel() // what a signal does in a daemon
-		return nil
+	err = q.Run(ctx, webhook.Handlers{
+		Deliver: func(_ context.Context, run webhook.Run) error {
+			fmt.Println(run.ID(), "from", run.Queue)
+			cancel() // what a signal does in a daemon
+			return nil
+		},
+		Wake: func(context.Context, webhook.EndpointRef, bool) error { return nil },
 	})
 	fmt.Println("drained:", err == nil)
 	// Output:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -14,100 +13,122 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// newerDelay is how long a task of a newer version waits for a worker that knows it.
-const newerDelay = 30 * time.Second
+const (
+	// newerDelay is how long a task of a newer version waits for a worker that knows it.
+	newerDelay = 30 * time.Second
+	// earlyBy is how long before its time a wake-up must run for somebody to have wanted it so: the clocks of two processes
+	// may differ by five seconds.
+	earlyBy = 6 * time.Second
+	// maxWakes bounds the wake-ups in flight. They are quick, and have slots of their own so as not to wait behind attempts.
+	maxWakes = 32
+	// ownFor is how long a delivery holds a slot of its queue.
+	ownFor = time.Second
+)
 
 // handler is what the Servers of one Run call, all of them the same.
 type handler struct {
-	handle func(context.Context, webhook.Run) error
-	log    *slog.Logger
-	// slots has one element for each handler in flight.
-	slots chan struct{}
-	// patience is how long a task waits for a slot.
+	do  webhook.Handlers
+	log *slog.Logger
+	// deliveries and wakes are the slots of each. A delivery holds one of its queue's too, of which there are half as many,
+	// for its first second: so a queue whose receivers all begin to hang stands still for a second, and not for as long as
+	// they do.
+	deliveries, wakes slots
+	queues            map[string]slots
+	// patience is how long a task waits for a slot: not so long that the attempt would no longer fit into its timeout.
 	patience time.Duration
 }
 
 // ProcessTask is Asynq's way in. What it returns decides what becomes of the task, and its text is stored with it.
 func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
-	run, err := decode(task.Type(), task.Payload())
-	if errors.Is(err, errNewer) {
-		h.log.WarnContext(ctx, "task of another version left for its worker", "type", task.Type())
-		return fmt.Errorf("%w: %w", err, &webhook.RetryError{After: newerDelay})
+	switch task.Type() {
+	case deliveryType:
+		return h.deliver(ctx, task)
+	case wakeType:
+		return h.wake(ctx, task)
 	}
+	return h.refuse(ctx, task, errNewer)
+}
+
+func (h *handler) deliver(ctx context.Context, task *asynq.Task) error {
+	run, err := decodeRun(task.Payload())
 	if err != nil {
-		h.log.ErrorContext(ctx, "undecodable task archived", "error", err)
-		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+		return h.refuse(ctx, task, err)
 	}
 	run.Queue, _ = asynq.GetQueueName(ctx)
 	run.Failures, _ = asynq.GetRetryCount(ctx)
-	if !h.take(ctx) {
+	began, own := time.Now(), h.queues[run.Queue]
+	if !own.take(ctx, h.patience) {
 		return fmt.Errorf("%w: %w", errSaturated, &webhook.RetryError{})
 	}
-	defer func() { <-h.slots }()
-	return h.outcome(ctx, run, h.call(ctx, run))
+	defer own.lend(ownFor)()
+	return h.within(ctx, h.deliveries, h.patience-time.Since(began), func() error { return h.do.Deliver(ctx, run) })
 }
 
-// take waits for a slot, but not so long that the attempt would no longer fit into the task's timeout.
-func (h *handler) take(ctx context.Context) bool {
-	select {
-	case h.slots <- struct{}{}:
-		return true
-	default:
+func (h *handler) wake(ctx context.Context, task *asynq.Task) error {
+	w, err := decodeWakeup(task.Payload())
+	if err != nil {
+		return h.refuse(ctx, task, err)
 	}
-	patience := time.NewTimer(h.patience)
-	defer patience.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return true
-	case <-patience.C:
-	case <-ctx.Done():
-	}
-	return false
+	early := time.Until(w.At) > earlyBy
+	return h.within(ctx, h.wakes, h.patience, func() error { return h.do.Wake(ctx, w.Endpoint, early) })
 }
 
-// call keeps a panic from Asynq, which would store its value with the task.
-func (h *handler) call(ctx context.Context, run webhook.Run) (err error) {
+// refuse leaves what a newer version understands to it, and archives what nobody does.
+func (h *handler) refuse(ctx context.Context, task *asynq.Task, why error) error {
+	if errors.Is(why, errNewer) {
+		h.log.WarnContext(ctx, "task of another version left for its worker", "type", task.Type())
+		return fmt.Errorf("%w: %w", why, &webhook.RetryError{After: newerDelay})
+	}
+	h.log.ErrorContext(ctx, "undecodable task archived", "task", taskID(ctx), "error", why)
+	return fmt.Errorf("%w: %w", why, asynq.SkipRetry)
+}
+
+// within calls a handler in a slot.
+func (h *handler) within(ctx context.Context, s slots, patience time.Duration, call func() error) error {
+	if !s.take(ctx, patience) {
+		return fmt.Errorf("%w: %w", errSaturated, &webhook.RetryError{})
+	}
+	defer s.free()
+	return h.outcome(ctx, h.guard(ctx, call))
+}
+
+// guard keeps a panic from Asynq, which would store its value with the task.
+func (h *handler) guard(ctx context.Context, call func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			h.log.ErrorContext(ctx, "handler panicked", "run", run.ID(), "panic", panicText(value), "stack", string(debug.Stack()))
+			h.log.ErrorContext(ctx, "handler panicked", "task", taskID(ctx),
+				"panic", webhook.PanicText(value), "stack", string(debug.Stack()))
 			err = errPanicked
 		}
 	}()
-	return h.handle(ctx, run)
+	return call()
 }
 
-// panicText tells a runtime error, and of any other value only its type: it may hold what must not be logged.
-func panicText(value any) string {
-	if err, ok := value.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", value)
-}
-
-func (h *handler) outcome(ctx context.Context, run webhook.Run, err error) error {
+func (h *handler) outcome(ctx context.Context, err error) error {
 	if err == nil || errors.Is(err, errPanicked) {
 		return err
 	}
 	if retry, ok := errors.AsType[*webhook.RetryError](err); ok {
 		return retry
 	}
-	h.log.WarnContext(ctx, "handler error, task comes again", "run", run.ID(), "error", err)
+	h.log.WarnContext(ctx, "handler error, task comes again", "task", taskID(ctx), "error", err)
 	if errors.Is(err, webhook.ErrUnavailable) {
 		return webhook.ErrUnavailable
 	}
 	return errHandler
 }
 
+func taskID(ctx context.Context) string {
+	id, _ := asynq.GetTaskID(ctx)
+	return id
+}
+
 // drained waits a moment for what still runs after Asynq's Shutdown: handlers that did not end with their context.
 func (h *handler) drained(wait time.Duration) error {
-	patience := time.NewTimer(wait)
-	defer patience.Stop()
-	for taken := range cap(h.slots) {
-		select {
-		case h.slots <- struct{}{}:
-		case <-patience.C:
-			return fmt.Errorf("%w: %d still run", ErrUnfinished, cap(h.slots)-taken)
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	if running := h.deliveries.drain(ctx) + h.wakes.drain(ctx); running > 0 {
+		return fmt.Errorf("%w: %d still run", ErrUnfinished, running)
 	}
 	return nil
 }

@@ -2,8 +2,9 @@ package queue
 
 import (
 	"context"
-	"errors"
+	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,12 +13,22 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// leaseGrace is how long a lease may be over, by Redis's clock, before its worker counts as gone: workers write leases by
-// their own clocks, in whole seconds.
-const leaseGrace = 3 * time.Second
+const (
+	// leaseGrace is how long a lease may be over, by Redis's clock, before its worker counts as gone: workers write leases by
+	// their own clocks, in whole seconds.
+	leaseGrace = 3 * time.Second
+	// maxListed is the longest pending list that is looked through: Redis does nothing else meanwhile.
+	maxListed = 20_000
+)
+
+//go:embed inspect.lua
+var inspectText string
+
+var inspectScript = redis.NewScript(inspectText)
 
 // Inspect answers what Asynq knows of each run, in the order of the input and without changing anything: one pipeline for
-// each thousand. The queues need not be served by this process. Errors wrap [webhook.ErrUnavailable].
+// each thousand, with one script a queue, so that no task moves while it is looked for. Of a queue with more than 20,000
+// pending tasks all those count as alive. The queues need not be served by this process. Errors wrap [webhook.ErrUnavailable].
 func (q *Queue) Inspect(ctx context.Context, runs []webhook.Run) ([]webhook.TaskState, error) {
 	states := make([]webhook.TaskState, 0, len(runs))
 	for batch := range slices.Chunk(runs, batchRuns) {
@@ -31,55 +42,57 @@ func (q *Queue) Inspect(ctx context.Context, runs []webhook.Run) ([]webhook.Task
 }
 
 func (q *Queue) inspect(ctx context.Context, runs []webhook.Run) ([]webhook.TaskState, error) {
-	pipe := q.redis.Pipeline()
-	clock := pipe.Time(ctx)
-	looks := make([]look, len(runs))
+	members := map[string][]int{} // of each queue, as indexes of runs
 	for i, run := range runs {
-		looks[i].state = pipe.HGet(ctx, taskKey(run.Queue, run.ID()), "state")
-		looks[i].lease = pipe.ZScore(ctx, setKey(run.Queue, keyLease), run.ID())
+		members[run.Queue] = append(members[run.Queue], i)
 	}
-	answers, err := pipe.Exec(ctx)
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, unavailable(err)
+	names := slices.Collect(maps.Keys(members))
+	calls := make([]scriptCall, len(names))
+	for i, name := range names {
+		calls[i] = inspectCall(name, runs, members[name])
 	}
-	for _, answer := range answers {
-		if err := answer.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return nil, unavailable(err)
-		}
+	answers, err := q.runScripts(ctx, calls, nil)
+	if err != nil {
+		return nil, err
 	}
 	states := make([]webhook.TaskState, len(runs))
-	for i, l := range looks {
-		states[i] = l.judge(clock.Val())
+	for i, name := range names {
+		words, err := answers[i].StringSlice()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for j, member := range members[name] {
+			states[member] = stateOf(words[j])
+		}
 	}
 	return states, nil
 }
 
-// look is what was read of one task.
-type look struct {
-	state *redis.StringCmd
-	lease *redis.FloatCmd
+func inspectCall(queue string, runs []webhook.Run, members []int) scriptCall {
+	keys := make([]string, 0, 5+len(members))
+	for _, name := range []string{keyPending, keyActive, keyLease, keyScheduled, keyRetry} {
+		keys = append(keys, setKey(queue, name))
+	}
+	args := make([]any, 0, 2+len(members))
+	args = append(args, int(leaseGrace.Seconds()), maxListed)
+	for _, i := range members {
+		id := runs[i].ID()
+		keys, args = append(keys, taskKey(queue, id)), append(args, id)
+	}
+	return scriptCall{digest: inspectScript.Hash(), text: inspectText, keys: keys, args: args}
 }
 
-func (l look) judge(now time.Time) webhook.TaskState {
-	if l.state.Err() != nil {
+// stateOf reads the script's words.
+func stateOf(word string) webhook.TaskState {
+	switch word {
+	case "missing":
 		return webhook.TaskMissing
-	}
-	switch l.state.Val() {
-	case keyArchived, keyCompleted:
-		return webhook.TaskEnded
-	case keyActive:
-		return l.judgeLease(now)
-	}
-	return webhook.TaskAlive
-}
-
-// judgeLease counts a missing lease as a live one: between the two reads the task may have ended.
-func (l look) judgeLease(now time.Time) webhook.TaskState {
-	if l.lease.Err() != nil {
-		return webhook.TaskAlive
-	}
-	if now.Sub(time.Unix(int64(l.lease.Val()), 0)) > leaseGrace {
+	case "abandoned":
 		return webhook.TaskAbandoned
+	case "ended":
+		return webhook.TaskEnded
+	case "orphaned":
+		return webhook.TaskOrphaned
 	}
 	return webhook.TaskAlive
 }

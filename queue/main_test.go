@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -64,12 +65,23 @@ func open(t testing.TB, cfg queue.Config) *queue.Queue {
 
 type handle = func(context.Context, webhook.Run) error
 
-// work runs the queue until the returned function is called, which answers what Run returned.
+// only has nothing to do for wake-ups.
+func only(h handle) webhook.Handlers {
+	return webhook.Handlers{Deliver: h, Wake: func(context.Context, webhook.EndpointRef, bool) error { return nil }}
+}
+
+// work runs the queue's deliveries until the returned function is called, which answers what Run returned.
 func work(t testing.TB, q *queue.Queue, h handle) (stop func() error) {
+	t.Helper()
+	return workAll(t, q, only(h))
+}
+
+// workAll is work for wake-ups too.
+func workAll(t testing.TB, q *queue.Queue, do webhook.Handlers) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- q.Run(ctx, h) }()
+	go func() { ended <- q.Run(ctx, do) }()
 	stopped := false
 	stop = func() error {
 		if stopped {
@@ -166,5 +178,13 @@ func mustNotContain(t testing.TB, where, text string, secrets ...string) {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s holds %q: %s", where, secret, text)
 		}
+	}
+}
+
+// long skips a test that waits for Asynq's own times, unless OUTHOOK_TEST_LONG is set.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("OUTHOOK_TEST_LONG") == "" {
+		t.Skip("takes long: set OUTHOOK_TEST_LONG=1")
 	}
 }

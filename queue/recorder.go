@@ -15,19 +15,6 @@ type recorder struct {
 	digest string
 }
 
-// scriptCall is one script that Asynq runs, by text and digest.
-type scriptCall struct {
-	digest, text string
-	keys         []string
-	args         []any
-}
-
-// listing is one queue name that Asynq adds to its list of queues.
-type listing struct {
-	key  string
-	name any
-}
-
 // EvalSha answers that the script is not known, so that Asynq tells its text too.
 func (r *recorder) EvalSha(ctx context.Context, digest string, _ []string, _ ...any) *redis.Cmd {
 	r.digest = digest

@@ -16,7 +16,8 @@ var removeText string
 var removeScript = redis.NewScript(removeText)
 
 // Remove takes whatever is left of a run's task out of the queue, also when a worker holds it: that worker's end of the task
-// is then ignored. A run that is not there is no error. Errors wrap [webhook.ErrUnavailable].
+// is then ignored. What of it is there and what is not does not matter. A run that is not there is no error. Errors wrap
+// [webhook.ErrUnavailable].
 func (q *Queue) Remove(ctx context.Context, run webhook.Run) error {
 	keys := []string{taskKey(run.Queue, run.ID())}
 	for _, name := range []string{keyPending, keyActive, keyLease, keyScheduled, keyRetry, keyArchived, keyCompleted} {

@@ -20,17 +20,27 @@ const cutOff = time.Second
 // handlers in flight is that of one Run.
 //
 // A handler's context does not end with ctx but after TaskTimeout, when the task goes back to the queue whatever the handler
-// does; for one that runs on regardless, Run returns [ErrUnfinished]. A nil error of handle ends the task, a
+// does; for one that runs on regardless, Run returns [ErrUnfinished]. A nil error of a handler ends the task, a
 // [webhook.RetryError] repeats it after that delay and never earlier, anything else, a panic included, repeats it within a few
 // seconds. Error texts go to the log only: Asynq would keep them, and asynqmon show them.
-func (q *Queue) Run(ctx context.Context, handle func(context.Context, webhook.Run) error) error {
-	if handle == nil {
-		return webhook.Invalid("handle", "is required")
+//
+// Concurrency is that of deliveries. Wake-ups take none of it, so that they do not wait behind slow receivers: up to 32 of
+// them are handled at once, and they are to be quick.
+func (q *Queue) Run(ctx context.Context, do webhook.Handlers) error {
+	switch {
+	case do.Deliver == nil:
+		return webhook.Invalid("handlers.deliver", "is required")
+	case do.Wake == nil:
+		return webhook.Invalid("handlers.wake", "is required")
 	}
 	h := &handler{
-		handle: handle, log: q.log,
-		slots:    make(chan struct{}, q.cfg.Concurrency),
+		do: do, log: q.log,
+		deliveries: make(slots, q.cfg.Concurrency), wakes: make(slots, maxWakes),
+		queues:   map[string]slots{},
 		patience: (q.cfg.TaskTimeout - q.cfg.AttemptTimeout) / 2,
+	}
+	for _, name := range q.cfg.Serve {
+		h.queues[name] = make(slots, max(1, q.cfg.Concurrency/2))
 	}
 	started, err := q.start(h)
 	if err == nil {
@@ -71,7 +81,7 @@ func (q *Queue) start(h *handler) ([]server, error) {
 func (q *Queue) serverConfig(name string) asynq.Config {
 	return asynq.Config{
 		Queues:          map[string]int{name: 1},
-		Concurrency:     max(1, q.cfg.Concurrency/2),
+		Concurrency:     q.cfg.Concurrency,
 		ShutdownTimeout: q.cfg.ShutdownTimeout,
 		RetryDelayFunc:  retryDelay,
 		IsFailure:       isFailure,

@@ -24,15 +24,14 @@ func deliverAll(n int) (handle, <-chan webhook.Run) {
 	return func(_ context.Context, run webhook.Run) error { got <- run; return nil }, got
 }
 
-func receive(t testing.TB, got <-chan webhook.Run) webhook.Run {
+func receive[T any](t testing.TB, got <-chan T) (one T) {
 	t.Helper()
 	select {
-	case run := <-got:
-		return run
+	case one = <-got:
 	case <-time.After(30 * time.Second):
 		t.Fatal("no task was handled")
-		return webhook.Run{}
 	}
+	return one
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -103,8 +102,14 @@ func TestRunAgain(t *testing.T) {
 
 func TestRunWithoutHandler(t *testing.T) {
 	q := open(t, queue.Config{Redis: embeddedClient(t)})
-	if err := q.Run(t.Context(), nil); !errors.Is(err, webhook.ErrInvalid) {
-		t.Errorf("error %v", err)
+	whole := only(func(context.Context, webhook.Run) error { return nil })
+	for field, do := range map[string]webhook.Handlers{
+		"handlers.deliver": {Wake: whole.Wake}, "handlers.wake": {Deliver: whole.Deliver},
+	} {
+		invalid, ok := errors.AsType[*webhook.FieldError](q.Run(t.Context(), do))
+		if !ok || invalid.Field != field {
+			t.Errorf("%s: %v", field, invalid)
+		}
 	}
 }
 
@@ -198,7 +203,7 @@ func TestTroubleComesAgainAndTellsNothing(t *testing.T) {
 
 func TestTaskOfANewerVersionSurvives(t *testing.T) {
 	for name, task := range map[string]struct{ kind, payload string }{
-		"format": {"delivery", "2 who knows"}, "type": {"wake", "1 acme ep_1"},
+		"format": {"delivery", "2 who knows"}, "type": {"wake", "1 acme ep_1"}, "wake-up's format": {"endpoint:wake", "2 who knows"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -224,14 +229,17 @@ func TestUndecodableTaskIsArchivedWithItsReason(t *testing.T) {
 	q := open(t, queue.Config{Redis: rdb})
 	h, got := deliverAll(1)
 	work(t, q, h)
-	for id, payload := range map[string]string{
-		"few": "1 15552223333", "zero": "1 acme evt_1 15552223333 0", "none": "", "word": "1 acme evt_1 15552223333 x",
+	for id, task := range map[string]struct{ kind, payload string }{
+		"few": {"delivery", "1 15552223333"}, "zero": {"delivery", "1 acme evt_1 15552223333 0"}, "none": {"delivery", ""},
+		"word": {"delivery", "1 acme evt_1 15552223333 x"}, "joined": {"delivery", "115552223333 acme evt_1 ep_1 1"},
+		"gap": {"delivery", "1 acme  15552223333 1"}, "no wake-up": {"endpoint:wake", "1 acme ep_1 15552223333"},
+		"timeless": {"endpoint:wake", "1 acme ep_1 breaker 15552223333x 1"}, "countless": {"endpoint:wake", "1 acme 15552223333 breaker 1 x"},
 	} {
-		enqueueRaw(t, rdb, "live-0", id, "delivery", []byte(payload))
+		enqueueRaw(t, rdb, "live-0", id, task.kind, []byte(task.payload))
 		info := taskIn(t, rdb, "live-0", id, asynq.TaskStateArchived)
 		mustNotContain(t, "reason", info.LastErr, "15552223333")
 		if info.LastErr == "" {
-			t.Errorf("%q has no reason", payload)
+			t.Errorf("%q has no reason", task.payload)
 		}
 	}
 	if len(got) > 0 {

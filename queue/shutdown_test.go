@@ -48,11 +48,11 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- q.Run(ctx, func(ctx context.Context, _ webhook.Run) error {
+			ended <- q.Run(ctx, only(func(ctx context.Context, _ webhook.Run) error {
 				taken <- ctx
 				<-finish
 				return ctx.Err()
-			})
+			}))
 		}()
 		enqueue(t, q, first)
 		inFlight := <-taken
@@ -84,12 +84,12 @@ func TestShutdownGivesUpOnADeafHandler(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- q.Run(ctx, func(context.Context, webhook.Run) error {
+		ended <- q.Run(ctx, only(func(context.Context, webhook.Run) error {
 			defer close(gone)
 			close(taken)
 			<-finish
 			return nil
-		})
+		}))
 	}()
 	enqueue(t, q, run)
 	<-taken

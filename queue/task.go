@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynq"
 
@@ -11,61 +12,89 @@ import (
 )
 
 const (
-	// taskType is the only type there is so far.
-	taskType = "delivery"
-	// taskFormat is the first byte of a payload and says how to read the rest: here, brand, event, endpoint and run number,
-	// separated by spaces, which no id contains.
+	deliveryType = "delivery"
+	wakeType     = "endpoint:wake"
+	// taskFormat is the first byte of a payload and says how to read the rest: fields, each after a space, which none contains.
+	// Of a delivery they are brand, event, endpoint and run number; of a wake-up brand, endpoint, gate, its time in Unix
+	// milliseconds and how many wait.
 	taskFormat = '1'
 )
 
 // newTask returns a run as Asynq carries it. The queue's name is not in it: Asynq knows it.
 func newTask(run webhook.Run) *asynq.Task {
-	payload := make([]byte, 0, 96)
-	payload = append(payload, taskFormat)
-	for _, id := range []string{run.Brand, run.EventID, run.EndpointID} {
-		payload = append(payload, ' ')
-		payload = append(payload, id...)
-	}
-	payload = append(payload, ' ')
-	payload = strconv.AppendInt(payload, int64(run.Number), 10)
-	return asynq.NewTask(taskType, payload)
+	return asynq.NewTask(deliveryType, encode(run.Brand, run.EventID, run.EndpointID, strconv.Itoa(run.Number)))
 }
 
-// decode reads what newTask wrote; the run's Queue stays empty. It answers errNewer for a type or format byte that it does
-// not know, and errUndecodable, with the reason, for anything else.
-func decode(kind string, payload []byte) (webhook.Run, error) {
-	if kind != taskType {
-		return webhook.Run{}, errNewer
+func newWakeTask(w webhook.Wakeup) *asynq.Task {
+	return asynq.NewTask(wakeType, encode(w.Endpoint.Brand, w.Endpoint.ID, string(w.Gate),
+		strconv.FormatInt(w.At.UnixMilli(), 10), strconv.Itoa(w.Waiting)))
+}
+
+// wakeID is the task id of a wake-up: another time is another one, as the one before may still be there.
+func wakeID(w webhook.Wakeup) string {
+	return "wake:" + w.Endpoint.String() + ":" + strconv.FormatInt(w.At.UnixMilli(), 10)
+}
+
+func encode(fields ...string) []byte {
+	payload := make([]byte, 0, 96)
+	payload = append(payload, taskFormat)
+	for _, field := range fields {
+		payload = append(payload, ' ')
+		payload = append(payload, field...)
 	}
+	return payload
+}
+
+// decode answers the n fields of a payload, none of them empty: errNewer for a format byte that it does not know, and
+// errUndecodable, with the reason, for anything else.
+func decode(payload []byte, n int) ([]string, error) {
 	if len(payload) == 0 {
-		return webhook.Run{}, fmt.Errorf("%w: it is empty", errUndecodable)
+		return nil, fmt.Errorf("%w: it is empty", errUndecodable)
 	}
 	if payload[0] != taskFormat {
-		return webhook.Run{}, errNewer
+		return nil, errNewer
 	}
-	fields := strings.Split(string(payload[1:]), " ")
-	if len(fields) != 5 || fields[0] != "" || fields[1] == "" || fields[2] == "" || fields[3] == "" {
-		return webhook.Run{}, fmt.Errorf("%w: it is not three ids and a number", errUndecodable)
+	before, rest, _ := strings.Cut(string(payload[1:]), " ")
+	fields := strings.Split(rest, " ")
+	if before != "" || len(fields) != n {
+		return nil, fmt.Errorf("%w: it has not %d fields", errUndecodable, n)
 	}
-	number, err := strconv.Atoi(fields[4])
+	for _, field := range fields {
+		if field == "" {
+			return nil, fmt.Errorf("%w: a field is empty", errUndecodable)
+		}
+	}
+	return fields, nil
+}
+
+// decodeRun reads what newTask wrote; the run's Queue stays empty.
+func decodeRun(payload []byte) (webhook.Run, error) {
+	fields, err := decode(payload, 4)
+	if err != nil {
+		return webhook.Run{}, err
+	}
+	number, err := strconv.Atoi(fields[3])
 	if err != nil || number < 1 {
 		return webhook.Run{}, fmt.Errorf("%w: the run's number is not a positive one", errUndecodable)
 	}
-	ref := webhook.DeliveryRef{Brand: fields[1], EventID: fields[2], EndpointID: fields[3]}
+	ref := webhook.DeliveryRef{Brand: fields[0], EventID: fields[1], EndpointID: fields[2]}
 	return webhook.Run{DeliveryRef: ref, Number: number}, nil
 }
 
-// Describe returns a task's type and payload as a person may read them: the type and the ids. Of a payload that is not ours
-// it tells the length only, as nobody knows what it holds.
-func Describe(kind string, payload []byte) string {
-	run, err := decode(kind, payload)
-	for _, id := range []string{run.Brand, run.EventID, run.EndpointID} {
-		if err == nil {
-			err = webhook.CheckID("id", id)
-		}
-	}
+// decodeWakeup reads what newWakeTask wrote.
+func decodeWakeup(payload []byte) (webhook.Wakeup, error) {
+	fields, err := decode(payload, 5)
 	if err != nil {
-		return fmt.Sprintf("unreadable, %d bytes", len(payload))
+		return webhook.Wakeup{}, err
 	}
-	return fmt.Sprintf("%s brand=%s event=%s endpoint=%s run=%d", kind, run.Brand, run.EventID, run.EndpointID, run.Number)
+	at, err := strconv.ParseInt(fields[3], 10, 64)
+	if err != nil {
+		return webhook.Wakeup{}, fmt.Errorf("%w: the time is not a number", errUndecodable)
+	}
+	waiting, err := strconv.Atoi(fields[4])
+	if err != nil {
+		return webhook.Wakeup{}, fmt.Errorf("%w: how many wait is not a number", errUndecodable)
+	}
+	ref := webhook.EndpointRef{Brand: fields[0], ID: fields[1]}
+	return webhook.Wakeup{Endpoint: ref, Gate: webhook.Gate(fields[2]), At: time.UnixMilli(at), Waiting: waiting}, nil
 }

@@ -13,6 +13,14 @@ func TestDescribeShowsIDsAndNothingElse(t *testing.T) {
 		{"delivery", "", "unreadable, 0 bytes"},
 		{"delivery", "2 acme evt_1 ep_1 3", "unreadable, 19 bytes"},
 		{"wake", "1 acme evt_1 ep_1 3", "unreadable, 19 bytes"},
+		{"endpoint:wake", "1 acme ep_1 breaker 1735689600123 41", "endpoint:wake brand=acme endpoint=ep_1 waiting=41 gate=breaker until=2025-01-01T00:00:00.123Z"},
+		{"endpoint:wake", "1 acme ep_1 rateLimit -1 0", "endpoint:wake brand=acme endpoint=ep_1 waiting=0 gate=rateLimit until=1969-12-31T23:59:59.999Z"},
+		{"endpoint:wake", "2 acme ep_1 breaker 1735689600123 41", "unreadable, 36 bytes"},
+		{"endpoint:wake", "1 acme ep_1 breaker soon 41", "unreadable, 27 bytes"},
+		{"endpoint:wake", "1 acme ep_1 breaker 1735689600123 x", "unreadable, 35 bytes"},
+		{"endpoint:wake", "1 acme ep_1 <b> 1735689600123 41", "unreadable, 32 bytes"},
+		{"endpoint:wake", "1 acme evt_1 ep_1 3", "unreadable, 19 bytes"},
+		{"delivery", "1 acme ep_1 breaker 1735689600123 41", "unreadable, 36 bytes"},
 		{"delivery", "1 acme evt_1 ep_1", "unreadable, 17 bytes"},
 		{"delivery", "1acme evt_1 ep_1 3", "unreadable, 18 bytes"},
 		{"delivery", "1 acme  ep_1 3", "unreadable, 14 bytes"},
@@ -30,6 +38,8 @@ func TestDescribeShowsIDsAndNothingElse(t *testing.T) {
 func FuzzDescribe(f *testing.F) {
 	f.Add("delivery", []byte("1 acme evt_1 ep_1 3"))
 	f.Add("delivery", []byte("1 acme evt_1 ep_1 99999999999999999999"))
+	f.Add("endpoint:wake", []byte("1 acme ep_1 breaker 1735689600123 41"))
+	f.Add("endpoint:wake", []byte("1 acme ep_1 breaker 9223372036854775807 -9"))
 	f.Add("", []byte{})
 	f.Fuzz(func(t *testing.T, kind string, payload []byte) {
 		got := queue.Describe(kind, payload)

@@ -51,6 +51,9 @@ func unready(err error) string {
 	if errors.Is(err, webhook.ErrUnavailable) {
 		return "redis does not answer"
 	}
+	if unfit, ok := errors.AsType[*webhook.ServerError](err); ok {
+		return unfit.Why
+	}
 	return err.Error()
 }
 

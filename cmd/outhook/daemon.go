@@ -98,7 +98,7 @@ func (d *daemon) ready(ctx context.Context) error {
 func (d *daemon) run(ctx context.Context) error {
 	defer func() { _ = d.rdb.Close() }()
 	d.failed = make(chan error, 4)
-	if err := d.refuseKeys(ctx); err != nil {
+	if err := d.refuse(ctx); err != nil {
 		return err
 	}
 	if err := d.open(ctx); err != nil {
@@ -155,26 +155,29 @@ func (d *daemon) startWork(ctx context.Context) {
 	}
 	d.work.Go(func() {
 		if err := work(ctx); err != nil {
-			d.failed <- ofKeys(err)
+			d.failed <- mistaken(err)
 		}
 	})
 }
 
-// refuseKeys errs, before anything listens, when the encryption keys are not those that sealed what is stored. Redis may be
-// away: then they are checked as soon as it is there.
-func (d *daemon) refuseKeys(ctx context.Context) error {
+// refuse errs, before anything listens, when Redis is not one to keep events on, or the encryption keys are not those that
+// sealed what is stored. Redis may be away: then both are checked as soon as it is there.
+func (d *daemon) refuse(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisAnswer)
 	defer cancel()
-	err := ofKeys(d.road.CheckKeys(ctx))
-	if isUsage(err) {
-		return err
+	for _, check := range []func(context.Context) error{d.road.CheckRedis, d.road.CheckKeys} {
+		if err := mistaken(check(ctx)); isUsage(err) {
+			return err
+		}
 	}
 	return nil
 }
 
-// ofKeys makes wrong encryption keys what they are, a mistake of the configuration.
-func ofKeys(err error) error {
-	if _, wrong := errors.AsType[*webhook.KeyError](err); wrong {
+// mistaken makes a Redis that evicts, and wrong encryption keys, what they are: mistakes of the configuration, theirs or ours.
+func mistaken(err error) error {
+	_, keys := errors.AsType[*webhook.KeyError](err)
+	_, server := errors.AsType[*webhook.ServerError](err)
+	if keys || server {
 		return usageError{err}
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 // endpointCard shows everything of an endpoint, what is not there left out.
@@ -24,6 +25,7 @@ func endpointCard(e httpapi.Endpoint) *table {
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		t.line("header", plain(name+": "+e.Headers[name]))
 	}
+	t.line("rate limit", plain(rateText(e.RateLimit)))
 	t.line("max in flight", plain(orDefault(strconv.Itoa(e.MaxInFlight), e.MaxInFlight == 0)))
 	t.line("timeout", plain(orDefault(milliseconds(e.TimeoutMs), e.TimeoutMs == 0)))
 	addSecrets(t, e)
@@ -49,10 +51,35 @@ func addSecrets(t *table, e httpapi.Endpoint) {
 }
 
 func addHealth(t *table, h httpapi.EndpointHealth) {
+	if h.Breaker != string(webhook.BreakerClosed) {
+		t.line("breaker", words{h.Breaker + until(h.OpenUntil), stateColour("dead")})
+	}
 	t.line("in flight", plain(fmt.Sprintf("%d of %d at most", h.InFlight, h.Limit)))
 	t.line("waiting", count(h.Waiting))
+	if h.WaitingFor != "" {
+		t.line("waits for", plain(h.WaitingFor+until(h.WaitingUntil)))
+	}
 	t.line("retrying", count(h.Retrying))
 	t.line("oldest waiting", plain(moment(h.OldestWaitingAt)))
+}
+
+// until is empty for no time.
+func until(at httpapi.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", until " + moment(at)
+}
+
+func rateText(limit *httpapi.RateLimit) string {
+	if limit == nil {
+		return ""
+	}
+	text := strconv.FormatFloat(limit.PerSecond, 'f', -1, 64) + " a second"
+	if limit.Burst > 1 {
+		text += ", at most " + strconv.Itoa(limit.Burst) + " at once"
+	}
+	return text
 }
 
 func orDefault(text string, isDefault bool) string {

@@ -31,14 +31,14 @@ func TestEndpointCreateAsks(t *testing.T) {
 		"types": {"", []string{"--id=a", url, "--event-type=message.*,message.read", "--event-type", "delivery.dead"},
 			`{"id":"a","url":"https://example.com/hook","eventTypes":["message.*","message.read","delivery.dead"]}`},
 		"everything": {"", []string{"--id=a", url, "--purpose=inbound", "--description=<core>", "--metadata=team=a=b,c", "--metadata=empty=",
-			"--header=X-Team:  a: b ", "--header=Authorization: Bearer t", "--max-in-flight=8", "--timeout=1.5s", "--signature=hmac", "--disabled"},
+			"--header=X-Team:  a: b ", "--header=Authorization: Bearer t", "--max-in-flight=8", "--rate-limit=50", "--rate-burst=10", "--timeout=1.5s", "--signature=hmac", "--disabled"},
 			`{"id":"a","url":"https://example.com/hook","purpose":"inbound","description":"<core>","metadata":{"empty":"","team":"a=b,c"},` +
-				`"headers":{"Authorization":"Bearer t","X-Team":"a: b"},"maxInFlight":8,"timeoutMs":1500,"signature":"hmac","disabled":true}`},
+				`"headers":{"Authorization":"Bearer t","X-Team":"a: b"},"rateLimit":{"perSecond":50,"burst":10},"maxInFlight":8,"timeoutMs":1500,"signature":"hmac","disabled":true}`},
 		"secret in a file": {"", []string{"--id=a", url, "--purpose=status", "--secret-file", file},
 			`{"id":"a","url":"https://example.com/hook","purpose":"status","secret":"` + secret + `"}`},
 		"secret on stdin": {private + "\n", []string{"--id=a", url, "--purpose=status", "--secret-file=-", "--signature=ed25519"},
 			`{"id":"a","url":"https://example.com/hook","purpose":"status","secret":"` + private + `","signature":"ed25519"}`},
-		"defaults": {"", []string{"--id=a", url, "--purpose=status", "--timeout=0", "--max-in-flight=0", "--description=", "--disabled=false"},
+		"defaults": {"", []string{"--id=a", url, "--purpose=status", "--timeout=0", "--max-in-flight=0", "--rate-limit=0", "--description=", "--disabled=false"},
 			`{"id":"a","url":"https://example.com/hook","purpose":"status"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,8 +99,8 @@ func TestEndpointUpdateSendsWhatWasGiven(t *testing.T) {
 		"types":    {[]string{"--event-type=message.*,delivery.dead"}, `{"eventTypes":["message.*","delivery.dead"],"purpose":null}`},
 		"metadata": {[]string{"--metadata=a=1", "--metadata=b=", "--remove-metadata=c"}, `{"metadata":{"a":"1","b":"","c":null}}`},
 		"headers":  {[]string{"--header=X-A: 1", "--remove-header=X-B", "--remove-header", "X-C"}, `{"headers":{"X-A":"1","X-B":null,"X-C":null}}`},
-		"values":   {[]string{"--timeout=10s", "--max-in-flight=3", "--description=<d>", "--disabled"}, `{"description":"<d>","disabled":true,"maxInFlight":3,"timeoutMs":10000}`},
-		"defaults": {[]string{"--timeout=0", "--max-in-flight=0", "--description=", "--disabled=false"}, `{"description":null,"disabled":false,"maxInFlight":null,"timeoutMs":null}`},
+		"values":   {[]string{"--timeout=10s", "--max-in-flight=3", "--rate-limit=2.5", "--rate-burst=4", "--description=<d>", "--disabled"}, `{"description":"<d>","disabled":true,"maxInFlight":3,"rateLimit":{"burst":4,"perSecond":2.5},"timeoutMs":10000}`},
+		"defaults": {[]string{"--timeout=0", "--max-in-flight=0", "--rate-limit=0", "--description=", "--disabled=false"}, `{"description":null,"disabled":false,"maxInFlight":null,"rateLimit":null,"timeoutMs":null}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := playAPI(t, apiAnswer{200, bareEndpoint("a")})
@@ -206,6 +206,8 @@ func endpointUsageCases(t *testing.T) map[string]endpointUsageCase {
 		"short timeout":      {append(create, "--timeout=999ms"), "create: --timeout: must be 1s to 30s, or 0 (the default)"},
 		"long timeout":       {append(create, "--timeout=31s"), "create: --timeout: must be 1s to 30s, or 0 (the default)"},
 		"odd timeout":        {append(create, "--timeout=1.0005s"), "create: --timeout: must be whole milliseconds"},
+		"negative rate":      {append(create, "--rate-limit=-1"), "create: --rate-limit: must be 0 (no limit) or more"},
+		"negative burst":     {append(create, "--rate-burst=-1"), "create: --rate-burst: must be 0 (evenly paced) or more"},
 		"negative limit":     {append(create, "--max-in-flight=-1"), "create: --max-in-flight: must be 0 (the default) or more"},
 		"empty secret file":  {append(create, "--secret-file="), "create: --secret-file: must not be empty: leave it out to have a secret made"},
 		"no secret file":     {append(create, "--secret-file="+filepath.Join(folder, "none")), "create: --secret-file: open " + filepath.Join(folder, "none") + ": no such file or directory"},
@@ -270,7 +272,7 @@ func TestEndpointRefused(t *testing.T) {
 		"header":          {create, refused(422, "d", "body.headers.X-A", "is reserved"), "create: --header X-A: is reserved"},
 		"secret":          {create, refused(422, "d", "body.secret", "must be whsec_"), "create: --secret-file: must be whsec_"},
 		"id":              {create, refused(422, "d", "body.id", "must not"), "create: --id: must not"},
-		"unknown field":   {create, refused(422, "d", "body.rateLimit", "is not supported yet"), "create: rateLimit: is not supported yet"},
+		"unknown field":   {create, refused(422, "d", "body.filter", "is not a field"), "create: filter: is not a field"},
 		"the body":        {create, refused(422, "d", "body", "must be JSON"), "create: body: must be JSON"},
 		"conflict":        {create, refused(409, "the id is taken by other content", "", ""), "create: the id is taken by other content"},
 		"cursor":          {[]string{"list", "--cursor=c"}, refused(422, "d", "query.cursor", "is of another query"), "list: --cursor: is of another query"},

@@ -112,6 +112,7 @@ metadata:        a=b=c
 metadata:        team=core
 header:          Authorization: Bearer t
 header:          X-Team: core
+rate limit:      2.5 a second, at most 4 at once
 max in flight:   8
 timeout:         2.5s
 signature:       hmac
@@ -119,8 +120,10 @@ secret:          …abcd
 old secret:      …efgh, signs until 2026-01-02T15:00:00.000Z
 created:         2026-01-02T03:04:05.000Z
 updated:         2026-01-02T03:04:05.678Z
+breaker:         open, until 2026-01-02T03:10:00.000Z
 in flight:       1 of 8 at most
 waiting:         20
+waits for:       breaker, until 2026-01-02T03:10:00.000Z
 retrying:        3
 oldest waiting:  2026-01-02T03:00:00.000Z
 `},

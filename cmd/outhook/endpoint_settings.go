@@ -18,6 +18,8 @@ type settingFlags struct {
 	description string
 	metadata    []string
 	headers     []string
+	rateLimit   float64
+	rateBurst   int
 	maxInFlight int
 	timeout     time.Duration
 	disabled    bool
@@ -33,6 +35,8 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.description, "description", "", "what it is for, in your words")
 	flags.StringArrayVar(&f.metadata, "metadata", nil, "`NAME=VALUE` of yours; may be given several times")
 	flags.StringArrayVar(&f.headers, "header", nil, "`NAME: VALUE` that is sent with every attempt; may be given several times")
+	flags.Float64Var(&f.rateLimit, "rate-limit", 0, "attempts a second, over all workers; 0 is no limit")
+	flags.IntVar(&f.rateBurst, "rate-burst", 0, "with --rate-limit, how many may come at once after a pause; 0 is 1: evenly paced")
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 0, "attempts at the same time; 0 is the server's default")
 	flags.DurationVar(&f.timeout, "timeout", 0, "bound of a whole attempt, 1s to 30s; 0 is the server's default")
 	flags.BoolVar(&f.disabled, "disabled", false, "get no events until it is enabled")
@@ -48,6 +52,12 @@ func (f *settingFlags) check(cmd *cobra.Command) error {
 		return usage("--url: must not be empty")
 	case given("event-type") && len(f.eventTypes) == 0:
 		return usage("--event-type: must not be empty")
+	case f.rateLimit < 0:
+		return usage("--rate-limit: must be 0 (no limit) or more")
+	case f.rateBurst < 0:
+		return usage("--rate-burst: must be 0 (evenly paced) or more")
+	case f.rateBurst > 0 && given("rate-limit") && f.rateLimit == 0:
+		return usage("--rate-burst: needs a --rate-limit")
 	case f.maxInFlight < 0:
 		return usage("--max-in-flight: must be 0 (the default) or more")
 	case f.timeout != 0 && (f.timeout < webhook.MinTimeout || f.timeout > webhook.MaxTimeout):
@@ -74,8 +84,13 @@ func (f *settingFlags) request(id, secret, signature string) (httpapi.EndpointRe
 		return httpapi.EndpointRequest{}, err
 	}
 	headers, err := pairs("--header", ":", f.headers)
+	var limit *httpapi.RateLimit
+	if f.rateLimit > 0 || f.rateBurst > 0 {
+		limit = &httpapi.RateLimit{PerSecond: f.rateLimit, Burst: f.rateBurst}
+	}
 	return httpapi.EndpointRequest{
-		ID: id, URL: f.url, Purpose: f.purpose, EventTypes: f.eventTypes, Description: f.description,
+		RateLimit: limit,
+		ID:        id, URL: f.url, Purpose: f.purpose, EventTypes: f.eventTypes, Description: f.description,
 		Metadata: metadata, Headers: headers, MaxInFlight: f.maxInFlight, TimeoutMs: f.timeout.Milliseconds(),
 		Secret: secret, Signature: signature, Disabled: f.disabled,
 	}, err

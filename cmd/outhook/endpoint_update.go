@@ -60,6 +60,7 @@ func (f *endpointUpdate) patch(cmd *cobra.Command) (httpapi.EndpointPatch, error
 			set()
 		}
 	}
+	f.patchRate(cmd, patch)
 	if err := patchPairs(patch, "metadata", "--metadata", "=", f.metadata, f.noMetadata); err != nil {
 		return nil, err
 	}
@@ -82,6 +83,24 @@ func (f *endpointUpdate) changes(patch httpapi.EndpointPatch) map[string]func() 
 		"max-in-flight": func() { patch["maxInFlight"] = orNull(f.maxInFlight) },
 		"timeout":       func() { patch["timeoutMs"] = orNull(f.timeout.Milliseconds()) },
 		"disabled":      func() { patch["disabled"] = f.disabled },
+	}
+}
+
+// patchRate adds a change of the rate limit: no limit takes its burst along.
+func (f *endpointUpdate) patchRate(cmd *cobra.Command, patch httpapi.EndpointPatch) {
+	change := map[string]any{}
+	if cmd.Flags().Changed("rate-limit") {
+		if f.rateLimit == 0 {
+			patch["rateLimit"] = nil
+			return
+		}
+		change["perSecond"] = f.rateLimit
+	}
+	if cmd.Flags().Changed("rate-burst") {
+		change["burst"] = orNull(f.rateBurst)
+	}
+	if len(change) > 0 {
+		patch["rateLimit"] = change
 	}
 }
 

@@ -127,7 +127,7 @@ func (x *explainer) block(e httpapi.Explained) {
 	card := newCard()
 	if d := e.Delivery; d != nil {
 		card.line("attempts", plain(strconv.Itoa(d.Attempts)))
-		card.line("waits for", plain(d.WaitingFor))
+		card.line("waits for", plain(d.WaitingFor+until(d.WaitingUntil)))
 		if d.Position > 0 {
 			card.line("place in line", plain(strconv.Itoa(d.Position)))
 		}

@@ -107,7 +107,7 @@ func whyOf(d httpapi.Delivery) string {
 	case d.DeathReason != "":
 		return d.DeathReason
 	case d.WaitingFor != "" && d.Position > 0:
-		return fmt.Sprintf("waits for %s, place %d", d.WaitingFor, d.Position)
+		return fmt.Sprintf("waits for %s, place %d", d.WaitingFor+until(d.WaitingUntil), d.Position)
 	case d.WaitingFor != "":
 		return "waits for " + d.WaitingFor
 	}

@@ -19,6 +19,8 @@ const (
 	// connection for well under a millisecond at a time.
 	minPool  = 64
 	idlePool = 4
+	// durablePool is added where publishes wait for replicas, each with a connection.
+	durablePool = 256
 
 	lanes = 2 // live and bulk
 )

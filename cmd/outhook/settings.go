@@ -48,6 +48,9 @@ func settingsOf(c config.Config) (settings, error) {
 		return settings{}, err
 	}
 	store := redisOptions(c.Redis.URL.Target(), queuesOf(c.Queue))
+	if c.Redis.Durable != (config.Durable{}) {
+		store.PoolSize += durablePool
+	}
 	if store.TLSConfig, err = redisTLS(c.Redis); err != nil {
 		return settings{}, err
 	}
@@ -57,6 +60,8 @@ func settingsOf(c config.Config) (settings, error) {
 		dispatcher: dispatcher.Config{
 			Secrets: keys, AdminKeyHash: hashOf(adminKey), Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
 			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,
+			MaxInFlightPerHost: c.Delivery.MaxInFlightPerHost, Breaker: webhook.Breaker(c.Breaker),
+			Durable: durability(c.Redis), PublishWatermark: c.Redis.PublishWatermark,
 			Shards: c.Queue.Shards, Serve: c.Queue.Serve, ShutdownTimeout: c.Shutdown.Grace - graceTail,
 			RetainDelivered: c.Retention.Delivered, RetainAttempts: c.Retention.Attempts, RetainDeadLetters: c.Retention.DeadLetters,
 			PayloadBytes: int(c.Limits.PayloadBytes), BatchEvents: c.Limits.BatchEvents, EndpointsPerBrand: c.Limits.EndpointsPerBrand,
@@ -68,6 +73,10 @@ func settingsOf(c config.Config) (settings, error) {
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
 		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil
+}
+
+func durability(c config.Redis) webhook.Durability {
+	return webhook.Durability{Replicas: c.Durable.Replicas, AOFs: c.Durable.AOFs, Timeout: c.DurableTimeout}
 }
 
 // hashOf is zero for no key.

@@ -120,12 +120,12 @@ func TestCreateEndpoint(t *testing.T) {
 	asked := httpapi.EndpointRequest{
 		ID: "ep-1", URL: "https://example.com/hook?token=1", EventTypes: []string{"message.*"},
 		Description: "CRM <eu>", Metadata: map[string]string{"team": "blue"}, Headers: map[string]string{"x-team": "b"},
-		MaxInFlight: 8, TimeoutMs: 5000, Secret: secret.Reveal(), Signature: "hmac", Disabled: true,
+		MaxInFlight: 8, RateLimit: &httpapi.RateLimit{PerSecond: 0.5, Burst: 2}, TimeoutMs: 5000, Secret: secret.Reveal(), Signature: "hmac", Disabled: true,
 	}
 	stored := a.create(t, "acme", asked)
 	want := httpapi.Endpoint{
 		ID: "ep-1", URL: asked.URL, EventTypes: asked.EventTypes, Description: asked.Description,
-		Metadata: asked.Metadata, Headers: asked.Headers, MaxInFlight: 8, TimeoutMs: 5000, Signature: "hmac",
+		Metadata: asked.Metadata, Headers: asked.Headers, RateLimit: asked.RateLimit, MaxInFlight: 8, TimeoutMs: 5000, Signature: "hmac",
 		Disabled: true, DisabledReason: "manual", Secret: secret.Reveal(), SecretHint: secret.Hint(),
 		CreatedAt: stored.CreatedAt, UpdatedAt: stored.UpdatedAt,
 	}

@@ -27,6 +27,9 @@ func endpointOf(e webhook.Endpoint) Endpoint {
 		Disabled: e.DisabledReason != "", DisabledReason: e.DisabledReason,
 		CreatedAt: Time{e.CreatedAt}, UpdatedAt: Time{e.UpdatedAt},
 	}
+	if e.RateLimit.PerSecond > 0 {
+		out.RateLimit = &RateLimit{PerSecond: e.RateLimit.PerSecond, Burst: e.RateLimit.Burst}
+	}
 	if out.Signature == "" {
 		out.Signature = webhook.SignatureHMAC
 	}
@@ -55,6 +58,7 @@ func oldSecretsOf(secrets []webhook.EndpointSecret, now time.Time) []OldSecret {
 
 func healthOf(h webhook.Health) *EndpointHealth {
 	return &EndpointHealth{
+		Breaker: string(h.Breaker), OpenUntil: Time{h.OpenUntil}, WaitingFor: string(h.WaitingFor), WaitingUntil: Time{h.WaitingUntil},
 		Limit: h.Limit, InFlight: h.InFlight, Waiting: h.Waiting, Retrying: h.Retrying,
 		OldestWaitingAt: Time{h.OldestWaitingAt},
 	}
@@ -86,7 +90,7 @@ func eventOf(s webhook.EventStatus) Event {
 func deliveryOf(d webhook.Delivery) Delivery {
 	return Delivery{
 		EventID: d.Ref.EventID, EndpointID: d.Ref.EndpointID,
-		State: string(d.State), WaitingFor: d.WaitingFor, Position: d.Position, Attempts: d.Attempts,
+		State: string(d.State), WaitingFor: string(d.WaitingFor), WaitingUntil: Time{d.WaitingUntil}, Position: d.Position, Attempts: d.Attempts,
 		NextAttemptAt: Time{d.NextAttemptAt}, DeathReason: string(d.DeathReason), UpdatedAt: Time{d.UpdatedAt},
 	}
 }

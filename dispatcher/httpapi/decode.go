@@ -115,17 +115,43 @@ func (b *endpointBody) set(name string, value []byte) error {
 	case "disabled":
 		return decode(name, value, &b.disabled, ruleBool)
 	case "rateLimit":
-		return notYet(name, value)
+		return decodeRateLimit(name, value, &b.RateLimit)
 	}
 	return webhook.Invalid(shown(name), ruleUnknown)
 }
 
-// notYet refuses what would otherwise be promised and not kept.
-func notYet(name string, value []byte) error {
+// decodeRateLimit changes the members that are given; null takes the limit away.
+func decodeRateLimit(name string, value []byte, limit *webhook.RateLimit) error {
 	if isNull(value) {
+		*limit = webhook.RateLimit{}
 		return nil
 	}
-	return webhook.Invalid(name, "is not supported yet: leave it out")
+	err := eachMember(value, func(member string, value []byte) error {
+		switch member {
+		case "perSecond":
+			return decodePositive(member, value, &limit.PerSecond, "must be a number")
+		case "burst":
+			return decodePositive(member, value, &limit.Burst, ruleWhole)
+		}
+		return webhook.Invalid(shown(member), ruleUnknown)
+	})
+	if err == nil && limit.PerSecond == 0 {
+		err = webhook.Invalid("perSecond", "is required")
+	}
+	return within(name, err)
+}
+
+// decodePositive takes null for absent, and 0, which elsewhere means absent, for wrong.
+func decodePositive[T int | float64](name string, value []byte, field *T, rule string) error {
+	var given T
+	if err := decode(name, value, &given, rule); err != nil {
+		return err
+	}
+	if given <= 0 && !isNull(value) {
+		return webhook.Invalid(name, "must be positive")
+	}
+	*field = given
+	return nil
 }
 
 func (b *endpointBody) finish() (webhook.Endpoint, error) {

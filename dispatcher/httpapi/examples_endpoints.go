@@ -22,7 +22,7 @@ func exampleEndpointRequest() EndpointRequest {
 	return EndpointRequest{
 		ID: exampleEndpointID, URL: exampleURL, Purpose: webhook.PurposeStatus, Description: "Receipts for the CRM",
 		Metadata: map[string]string{"team": "blue"}, Headers: map[string]string{"X-Team": "blue"},
-		MaxInFlight: 32, TimeoutMs: 10_000,
+		RateLimit: &RateLimit{PerSecond: 50, Burst: 10}, MaxInFlight: 32, TimeoutMs: 10_000,
 	}
 }
 
@@ -31,7 +31,7 @@ func exampleSettings() Endpoint {
 	asked := exampleEndpointRequest()
 	return Endpoint{
 		ID: asked.ID, URL: asked.URL, Purpose: asked.Purpose, Description: asked.Description,
-		Metadata: asked.Metadata, Headers: asked.Headers, MaxInFlight: asked.MaxInFlight, TimeoutMs: asked.TimeoutMs,
+		Metadata: asked.Metadata, Headers: asked.Headers, RateLimit: asked.RateLimit, MaxInFlight: asked.MaxInFlight, TimeoutMs: asked.TimeoutMs,
 		Signature: webhook.SignatureHMAC, SecretHint: "Uw==", CreatedAt: exampleAt(0), UpdatedAt: exampleAt(0),
 	}
 }
@@ -51,7 +51,9 @@ func exampleRotated() Endpoint {
 
 func exampleEndpoint() Endpoint {
 	e := exampleSettings()
-	e.Health = &EndpointHealth{Limit: 16, InFlight: 2, Waiting: 120, Retrying: 1, OldestWaitingAt: exampleAt(time.Hour)}
+	e.Health = &EndpointHealth{
+		Breaker: string(webhook.BreakerClosed), Limit: 16, InFlight: 16, Waiting: 120, Retrying: 1, WaitingFor: string(webhook.GateSlot), OldestWaitingAt: exampleAt(time.Hour),
+	}
 	return e
 }
 

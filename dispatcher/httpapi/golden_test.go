@@ -125,11 +125,12 @@ func stageHistory(f *fakeService) {
 	}
 	f.states[ref] = []webhook.Delivery{
 		{Ref: to("ep-1"), State: webhook.StateRetrying, Attempts: 2, NextAttemptAt: epoch.Add(25 * time.Second), UpdatedAt: epoch.Add(5 * time.Second)},
-		{Ref: to("ep-2"), State: webhook.StateWaiting, WaitingFor: "disabled", Position: 3, UpdatedAt: epoch},
+		{Ref: to("ep-2"), State: webhook.StateWaiting, WaitingFor: webhook.GateRateLimit, WaitingUntil: epoch.Add(time.Second), Position: 3, UpdatedAt: epoch},
 		{Ref: to("ep-3"), State: webhook.StateDead, Attempts: 1, DeathReason: webhook.DeathGone, UpdatedAt: epoch},
 		{Ref: to("ep-4"), State: webhook.StateDelivered, Attempts: 1, UpdatedAt: epoch},
 	}
 	f.health[webhook.EndpointRef{Brand: "acme", ID: "ep-1"}] = webhook.Health{
+		Breaker: webhook.BreakerOpen, OpenUntil: epoch.Add(time.Minute), WaitingFor: webhook.GateBreaker, WaitingUntil: epoch.Add(time.Minute),
 		Limit: 8, InFlight: 1, Waiting: 120, Retrying: 2, OldestWaitingAt: epoch,
 	}
 	f.deadLetters = []webhook.DeadLetter{{Delivery: f.states[ref][2], Type: "message.failed"}}

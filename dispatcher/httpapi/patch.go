@@ -54,7 +54,7 @@ func decodeChange(name string, value []byte) (func(*webhook.Endpoint), error) {
 	case "disabled":
 		return changeDisabled(value)
 	case "rateLimit":
-		return func(*webhook.Endpoint) {}, notYet(name, value)
+		return changeRateLimit(value)
 	}
 	return nil, webhook.Invalid(shown(name), "%s", fixedRule(name))
 }
@@ -99,6 +99,12 @@ func changeMaxInFlight(value []byte) (func(*webhook.Endpoint), error) {
 		return nil, err
 	}
 	return func(e *webhook.Endpoint) { e.MaxInFlight = most }, checkBounds(most, 0)
+}
+
+func changeRateLimit(value []byte) (func(*webhook.Endpoint), error) {
+	value = slices.Clone(value)
+	some := webhook.RateLimit{PerSecond: 1} // stands for what may be there
+	return func(e *webhook.Endpoint) { _ = decodeRateLimit("rateLimit", value, &e.RateLimit) }, decodeRateLimit("rateLimit", value, &some)
 }
 
 func changeTimeout(value []byte) (func(*webhook.Endpoint), error) {
@@ -203,12 +209,29 @@ func (EndpointPatch) Schema(r huma.Registry) *huma.Schema {
 			continue
 		}
 		copied := *property
+		if property.Ref != "" {
+			copied = mergeable(*r.SchemaFromRef(property.Ref))
+			copied.Description = property.Description
+		}
 		if name != "url" {
 			makeNullable(&copied)
 		}
 		out.Properties[name] = &copied
 	}
 	return out
+}
+
+// mergeable is an object whose members are patched one by one.
+func mergeable(s huma.Schema) huma.Schema {
+	members := map[string]*huma.Schema{}
+	for name, property := range s.Properties {
+		copied := *property
+		copied.Default = nil
+		copied.Nullable = true
+		members[name] = &copied
+	}
+	s.Properties, s.Required = members, nil
+	return s
 }
 
 func makeNullable(s *huma.Schema) {

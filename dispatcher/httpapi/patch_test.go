@@ -17,7 +17,7 @@ func patched() httpapi.EndpointRequest {
 	return httpapi.EndpointRequest{
 		ID: "ep-1", URL: "https://example.com/hook", EventTypes: []string{"message.read"}, Description: "CRM",
 		Metadata: map[string]string{"team": "blue", "tier": "gold"}, Headers: map[string]string{"x-team": "b", "x-key": "k"},
-		MaxInFlight: 8, TimeoutMs: 5000,
+		MaxInFlight: 8, TimeoutMs: 5000, RateLimit: &httpapi.RateLimit{PerSecond: 20, Burst: 5},
 	}
 }
 
@@ -50,7 +50,16 @@ func TestUpdateEndpoint(t *testing.T) {
 		{"default timeout as 0", httpapi.EndpointPatch{"timeoutMs": 0}, func(e *httpapi.Endpoint) { e.TimeoutMs = 0 }},
 		{"disabled", httpapi.EndpointPatch{"disabled": true}, func(e *httpapi.Endpoint) { e.Disabled, e.DisabledReason = true, "manual" }},
 		{"not disabled", httpapi.EndpointPatch{"disabled": false}, func(*httpapi.Endpoint) {}},
-		{"no rate limit", httpapi.EndpointPatch{"rateLimit": nil}, func(*httpapi.Endpoint) {}},
+		{"rate limit", httpapi.EndpointPatch{"rateLimit": map[string]any{"perSecond": 0.5, "burst": 3}}, func(e *httpapi.Endpoint) {
+			e.RateLimit = &httpapi.RateLimit{PerSecond: 0.5, Burst: 3}
+		}},
+		{"burst", httpapi.EndpointPatch{"rateLimit": map[string]any{"burst": 9}}, func(e *httpapi.Endpoint) {
+			e.RateLimit = &httpapi.RateLimit{PerSecond: 20, Burst: 9}
+		}},
+		{"no burst", httpapi.EndpointPatch{"rateLimit": map[string]any{"burst": nil}}, func(e *httpapi.Endpoint) {
+			e.RateLimit = &httpapi.RateLimit{PerSecond: 20}
+		}},
+		{"no rate limit", httpapi.EndpointPatch{"rateLimit": nil}, func(e *httpapi.Endpoint) { e.RateLimit = nil }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			delete(a.service.endpoints, webhook.EndpointRef{Brand: "acme", ID: "ep-1"})
@@ -130,7 +139,7 @@ var badPatches = []struct{ name, body, location, rule string }{
 	{"created", `{"createdAt":"2025-01-31T12:00:00Z"}`, "body.createdAt", "read-only"},
 	{"disabled reason", `{"disabledReason":"gone"}`, "body.disabledReason", "set disabled"},
 	{"health", `{"health":{}}`, "body.health", "read-only"},
-	{"rate limit", `{"rateLimit":{"perSecond":1}}`, "body.rateLimit", "not supported yet"},
+	{"rate limit", `{"rateLimit":{"perSecond":-1}}`, "body.rateLimit.perSecond", "must be positive"},
 	{"unknown", `{"urls":"x"}`, "body.urls", "is not a field"},
 	{"no object", `[]`, "body", "must be an object"},
 	{"null", `null`, "body", "must be an object"},

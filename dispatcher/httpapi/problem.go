@@ -26,6 +26,7 @@ const (
 	detailBusy        = "too many at the same time: try again in a moment"
 	detailFull        = "the server holds as many requests as it can: try again in a moment"
 	detailShare       = "the brand has too much under way at the same time: try again in a moment"
+	detailNearlyFull  = "the store is nearly full: nothing new is accepted until there is room, try again later with the same id"
 	detailUnavailable = "the store did not answer: repeating with the same id is safe"
 )
 
@@ -137,6 +138,8 @@ func problemOf(err error, at string) *Problem {
 		return problem(http.StatusNotFound, detailNotFound)
 	case errors.Is(err, webhook.ErrBusy):
 		return waiting(http.StatusTooManyRequests, detailBusy)
+	case errors.Is(err, webhook.ErrFull): // before ErrUnavailable, which it wraps
+		return waiting(http.StatusServiceUnavailable, detailNearlyFull)
 	case errors.Is(err, webhook.ErrUnavailable), isContext(err):
 		return waiting(http.StatusServiceUnavailable, detailUnavailable)
 	}

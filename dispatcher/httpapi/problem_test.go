@@ -27,6 +27,7 @@ func TestErrorsOfTheService(t *testing.T) {
 		{fmt.Errorf("test: %w", webhook.ErrBusy), 429, webhook.ErrBusy},
 		{fmt.Errorf("get: %w", webhook.ErrNotFound), 404, webhook.ErrNotFound},
 		{fmt.Errorf("admit: %w", webhook.ErrUnavailable), 503, webhook.ErrUnavailable},
+		{fmt.Errorf("publish: %w", webhook.ErrFull), 503, webhook.ErrUnavailable},
 		{context.DeadlineExceeded, 503, webhook.ErrUnavailable},
 		{context.Canceled, 503, webhook.ErrUnavailable},
 	} {

@@ -125,6 +125,8 @@ type Delivery struct {
 	State string `json:"state" enum:"waiting,running,retrying,delivered,dead,expired,cancelled,notSent"`
 	// WaitingFor names the gate that holds a waiting delivery back.
 	WaitingFor string `json:"waitingFor,omitempty" enum:"slot,rateLimit,breaker,retryAfter,disabled" doc:"What holds a waiting delivery back"`
+	// WaitingUntil is when that gate opens by itself.
+	WaitingUntil Time `json:"waitingUntil,omitzero" doc:"When that ends by itself"`
 	// Position in the line, from 1; 0 when not waiting.
 	Position int `json:"position,omitempty" doc:"In the line, from 1"`
 	// Attempts made so far.

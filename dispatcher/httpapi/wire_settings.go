@@ -13,6 +13,8 @@ type EndpointRequest struct {
 	Metadata    map[string]string `json:"metadata,omitempty" doc:"Your own, never interpreted"`
 	// Headers are sent with every attempt.
 	Headers map[string]string `json:"headers,omitempty" doc:"Sent with every attempt"`
+	// RateLimit bounds the attempts; nil means no limit.
+	RateLimit *RateLimit `json:"rateLimit,omitempty" doc:"Bounds all attempts: first ones, retries and tests"`
 	// MaxInFlight bounds the attempts at the same time; 0 means the default.
 	MaxInFlight int `json:"maxInFlight,omitempty" minimum:"0" doc:"Attempts at the same time"`
 	// TimeoutMs bounds a whole attempt, 1,000 to 30,000; 0 means the default.
@@ -33,6 +35,7 @@ type Endpoint struct {
 	Description string            `json:"description,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
+	RateLimit   *RateLimit        `json:"rateLimit,omitempty" doc:"Bounds all attempts: first ones, retries and tests"`
 	MaxInFlight int               `json:"maxInFlight,omitempty" doc:"Attempts at the same time"`
 	TimeoutMs   int64             `json:"timeoutMs,omitempty" doc:"Bounds a whole attempt"`
 	Signature   string            `json:"signature" enum:"hmac,ed25519"`
@@ -53,6 +56,14 @@ type Endpoint struct {
 	Health *EndpointHealth `json:"health,omitempty" doc:"Given when endpoints are read"`
 }
 
+// RateLimit bounds attempts over all workers.
+type RateLimit struct {
+	// PerSecond is how many on average, 0.001 to 10,000.
+	PerSecond float64 `json:"perSecond" minimum:"0.001" maximum:"10000" doc:"How many on average"`
+	// Burst is how many may come at once after a pause; 0 means 1: evenly paced.
+	Burst int `json:"burst,omitempty" minimum:"1" maximum:"10000" default:"1" doc:"How many may come at once after a pause"`
+}
+
 // OldSecret is a secret that was rotated away and still signs.
 type OldSecret struct {
 	SecretHint string `json:"secretHint" doc:"Its last 4 characters"`
@@ -61,11 +72,18 @@ type OldSecret struct {
 
 // EndpointHealth is how an endpoint is doing.
 type EndpointHealth struct {
-	// Limit bounds InFlight.
-	Limit    int `json:"limit" doc:"Most deliveries in flight at the same time"`
+	// Breaker is "closed" while all is well.
+	Breaker string `json:"breaker" enum:"closed,open,halfOpen" doc:"open: it failed too often in a row and rests; halfOpen: one is let through, to see"`
+	// OpenUntil is when an open breaker lets one through.
+	OpenUntil Time `json:"openUntil,omitzero" doc:"When an open breaker lets one through"`
+	// Limit bounds InFlight; it adapts to what the endpoint can take, up to maxInFlight.
+	Limit    int `json:"limit" doc:"Most deliveries in flight at the same time; adapts to what the endpoint can take"`
 	InFlight int `json:"inFlight" doc:"Deliveries in the queue or being attempted"`
 	Waiting  int `json:"waiting" doc:"Deliveries in the endpoint's line"`
 	Retrying int `json:"retrying" doc:"Deliveries that wait for a retry"`
+	// WaitingFor names the gate that holds the line back, until WaitingUntil where that is known.
+	WaitingFor   string `json:"waitingFor,omitempty" enum:"slot,rateLimit,breaker,retryAfter,disabled" doc:"What holds the line back"`
+	WaitingUntil Time   `json:"waitingUntil,omitzero" doc:"When that ends by itself"`
 	// OldestWaitingAt is when the first in the line was published.
 	OldestWaitingAt Time `json:"oldestWaitingAt,omitzero" doc:"When the first in the line was published"`
 }

@@ -17,7 +17,7 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 	if len(fanouts) == 0 {
 		return nil, nil
 	}
-	single := s.single.Load()
+	single, durable := s.single.Load(), slices.ContainsFunc(fanouts, func(f webhook.Fanout) bool { return f.Durable })
 	calls := make([]call, len(fanouts))
 	var guarded []admission
 	for i, f := range fanouts {
@@ -29,7 +29,7 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 			guarded = append(guarded, s.admissions(numbered{f, i}, nonceOf(packed))...)
 		}
 	}
-	answers, err := s.run(ctx, "admit", append(calls, callsOf(guarded)...))
+	answers, err := s.runDurably(ctx, "admit", durable, append(calls, callsOf(guarded)...))
 	if s.isSharded(err) {
 		return s.Admit(ctx, fanouts)
 	}
@@ -41,7 +41,11 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 	if single {
 		open = readGuarded(open, guarded, answers[len(fanouts):], admitted)
 	}
-	return admitted, s.fanOut(ctx, open, admitted)
+	var elsewhere []string
+	if durable {
+		elsewhere = s.elsewhere(fanouts, admitted)
+	}
+	return admitted, s.fanOut(ctx, open, admitted, durable, elsewhere)
 }
 
 // isSharded tells whether the server refused keys of several tags, as one in
@@ -118,7 +122,7 @@ func readGuarded(open []numbered, guarded []admission, answers []any, admitted [
 			other[a.at] = true
 			continue
 		}
-		admitted[a.at].Runs = append(admitted[a.at].Runs, runsOf(a.ref, answers[i])...)
+		admitted[a.at].Releases = append(admitted[a.at].Releases, releaseOf(a.ref, answers[i]))
 	}
 	return slices.DeleteFunc(open, func(f numbered) bool { return !other[f.at] && !admitted[f.at].Duplicate })
 }
@@ -146,18 +150,19 @@ func (s *Store) readAdmitted(f webhook.Fanout, answer []any, a *webhook.Admitted
 	return stored, verdict == "unfinished"
 }
 
-// fanOut admits the deliveries of events that stand written. Repeating it is harmless.
-func (s *Store) fanOut(ctx context.Context, open []numbered, admitted []webhook.Admitted) error {
+// fanOut admits the deliveries of events that stand written. Repeating it is harmless. With durable, what is
+// elsewhere must be so too.
+func (s *Store) fanOut(ctx context.Context, open []numbered, admitted []webhook.Admitted, durable bool, elsewhere []string) error {
 	var all []admission
 	for _, f := range open {
 		all = append(all, s.admissions(f, "")...)
 	}
-	answers, err := s.run(ctx, "admit", callsOf(all))
+	answers, err := s.runDurably(ctx, "admit", durable, callsOf(all), elsewhere...)
 	if err != nil {
 		return err
 	}
 	for i, a := range all {
-		admitted[a.at].Runs = append(admitted[a.at].Runs, runsOf(a.ref, answers[i])...)
+		admitted[a.at].Releases = append(admitted[a.at].Releases, releaseOf(a.ref, answers[i]))
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func BenchmarkClaim(b *testing.B) {
 	w := benchWorld(b, 1)
 	answers, err := w.Admit(b.Context(), w.batch(1, "e0"))
 	w.must(err)
-	run := answers[0].Runs[0]
+	run := answers[0].Runs()[0]
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := w.Claim(b.Context(), run); err != nil {
@@ -67,7 +67,7 @@ func BenchmarkRecord(b *testing.B) {
 			answers, err := w.Admit(b.Context(), w.batch(500, "e0"))
 			w.must(err)
 			for _, a := range answers {
-				runs = append(runs, a.Runs...)
+				runs = append(runs, a.Runs()...)
 			}
 			b.StartTimer()
 		}

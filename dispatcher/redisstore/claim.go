@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -38,6 +39,9 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 	if verdict == webhook.ClaimEarly {
 		claim.DueAt = timeOf(number(text(answer, 1)))
 	}
+	if verdict == webhook.ClaimParked {
+		claim.Release.Wakeup = wakeupOf(ref, list(answer[1]))
+	}
 	if verdict != webhook.ClaimGo {
 		return claim, nil
 	}
@@ -47,6 +51,9 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 	claim.Number = int(number(text(answer, 1))) + 1
 	claim.Blocked = int(number(text(answer, 2)))
 	claim.Revision = text(answer, 3)
+	claim.Panics = int(number(text(answer, 4)))
+	claim.Wait = time.Duration(number(text(answer, 5))) * time.Millisecond
+	claim.Probe, claim.Troubled = text(answer, 6) != "", text(answer, 7) != ""
 	claim.Endpoint, err = s.claimed(ref, known, answer)
 	return claim, err
 }
@@ -70,10 +77,10 @@ func readBody(ref webhook.EventRef, body *redis.StringCmd) (webhook.Event, error
 // claimed answers the endpoint as it stands: the known one, or the one that
 // came with the answer because the known one is old.
 func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, answer []any) (webhook.Endpoint, error) {
-	if len(answer) < 6 {
+	if len(answer) < 10 {
 		return ownCopy(known.endpoint), nil
 	}
-	e, err := readEndpoint(ref, text(answer, 5), text(answer, 4), s.cfg.Keys)
+	e, err := readEndpoint(ref, text(answer, 9), text(answer, 8), s.cfg.Keys)
 	if err != nil {
 		return e, fmt.Errorf("claim: %w", err)
 	}

@@ -20,6 +20,7 @@
 //	oh:{s}:keys                       set     ids of all keys of the API
 //	oh:{s}:canaries                   hash    one text sealed with each encryption key (canary.go)
 //	oh:{s}:due                        zset    endpoints with open deliveries, by when to look
+//	oh:{s}:mark                       string  the last write before a wait for replicas (durable.go), for a minute
 //	oh:{s}:lock                       string  the reconciler's, for a few seconds
 //
 // Every stored value begins with a format byte, and a hash has a field v; sets hold

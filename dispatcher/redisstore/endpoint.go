@@ -24,7 +24,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	}
 	answer, err := s.one(ctx, "create endpoint",
 		call{scriptCreate, []string{keysOfEndpoint(e.Ref()).endpoint},
-			[]any{packed, e.DisabledReason, e.MaxInFlight, millis(s.cfg.Now())}})
+			[]any{packed, e.DisabledReason, e.MaxInFlight, millis(s.cfg.Now()), e.RateLimit.PerSecond, burstOf(e.RateLimit)}})
 	if err != nil {
 		return webhook.Endpoint{}, false, err
 	}

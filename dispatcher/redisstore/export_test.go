@@ -24,3 +24,9 @@ var Seal = KeyRing.seal
 
 // AdmitSource is the script that admits a delivery.
 var AdmitSource = scriptAdmit.source
+
+// EventKey is where an event is kept.
+func EventKey(ref webhook.EventRef) string { return keysOfEvent(ref).event }
+
+// LineKey is where the line of an endpoint is kept.
+func LineKey(ref webhook.EndpointRef) string { return keysOfEndpoint(ref).line }

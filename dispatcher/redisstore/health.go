@@ -3,53 +3,49 @@ package redisstore
 import (
 	"context"
 
-	"github.com/redis/go-redis/v9"
-
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
-
-// asked is what Health asks of one endpoint.
-type asked struct {
-	line, out, retry *redis.IntCmd
-	first            *redis.ZSliceCmd
-	limit            *redis.SliceCmd
-}
 
 // Health implements [webhook.Store], for any number of endpoints in one pipeline.
 func (s *Store) Health(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Health, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	answers := make([]asked, len(refs))
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, ref := range refs {
-			k := keysOfEndpoint(ref)
-			answers[i] = asked{
-				line: p.ZCard(ctx, k.line), out: p.ZCard(ctx, k.out), retry: p.ZCard(ctx, k.retry),
-				first: p.ZRangeWithScores(ctx, k.line, 0, 0), limit: p.HMGet(ctx, k.endpoint, "limit"),
-			}
-		}
-		return nil
-	})
+	calls := make([]call, len(refs))
+	for i, ref := range refs {
+		calls[i] = s.endpointCall(scriptHealth, ref, nil)
+	}
+	answers, err := s.run(ctx, "health", calls)
 	if err != nil {
-		return nil, unavailable("health", err)
+		return nil, err
 	}
 	all := make([]webhook.Health, len(refs))
-	for i, a := range answers {
-		all[i] = s.healthOf(a)
+	for i, answer := range answers {
+		all[i] = s.healthOf(list(answer))
 	}
 	return all, nil
 }
 
-func (s *Store) healthOf(a asked) webhook.Health {
+func (s *Store) healthOf(a []any) webhook.Health {
+	count := func(i int) int {
+		n, _ := a[i].(int64)
+		return int(n)
+	}
 	h := webhook.Health{
-		Limit: s.cfg.MaxInFlight, InFlight: int(a.out.Val()), Waiting: int(a.line.Val()), Retrying: int(a.retry.Val()),
+		Breaker: webhook.BreakerClosed, Limit: count(0), InFlight: count(1), Waiting: count(2), Retrying: count(3),
+		OldestWaitingAt: timeOf(number(text(a, 4))),
 	}
-	if own := int(number(text(a.limit.Val(), 0))); own > 0 {
-		h.Limit = own
+	if h.Waiting > 0 && text(a, 5) != gateGone {
+		h.WaitingFor, h.WaitingUntil = webhook.Gate(text(a, 5)), timeOf(number(text(a, 6)))
 	}
-	if first := a.first.Val(); len(first) > 0 {
-		h.OldestWaitingAt = timeOf(int64(first[0].Score))
+	if count(7) > 0 {
+		h.Breaker = webhook.BreakerHalfOpen
+		if until := timeOf(number(text(a, 8))); until.After(s.cfg.Now()) {
+			h.Breaker, h.OpenUntil = webhook.BreakerOpen, until
+		}
 	}
 	return h
 }
+
+// gateGone is what the scripts answer for a deleted endpoint.
+const gateGone = "gone"

@@ -129,10 +129,10 @@ func (w *world) admit(e webhook.Event, endpoints ...string) webhook.Admitted {
 func (w *world) run(id, endpoint string) webhook.Run {
 	w.Helper()
 	a := w.admit(w.event(id), endpoint)
-	if len(a.Runs) != 1 || a.Runs[0].EventID != id {
+	if len(a.Runs()) != 1 || a.Runs()[0].EventID != id {
 		w.Fatalf("Admit(%s) = %+v, want its run", id, a)
 	}
-	return a.Runs[0]
+	return a.Runs()[0]
 }
 
 func (w *world) claim(run webhook.Run, want webhook.ClaimVerdict) webhook.Claim {
@@ -148,7 +148,8 @@ func (w *world) claim(run webhook.Run, want webhook.ClaimVerdict) webhook.Claim 
 // settle records an attempt with its verdict; none for a state that needs none.
 func (w *world) settle(run webhook.Run, v webhook.Verdict) []webhook.Run {
 	w.Helper()
-	runs, err := w.Record(w.Context(), settlementOf(run, v, w.clock.Now()))
+	freed, err := w.Record(w.Context(), settlementOf(run, v, w.clock.Now()))
+	runs := freed.Runs
 	w.must(err)
 	return runs
 }

@@ -52,7 +52,7 @@ func (s *Store) Inspect(ctx context.Context, ref webhook.EndpointRef) (webhook.B
 		return webhook.Backlog{}, err
 	}
 	a := list(answer)
-	backlog := webhook.Backlog{Deleted: a[5] == int64(1), Released: runsOf(ref, a[0]), Suspects: runsOf(ref, a[1])}
+	backlog := webhook.Backlog{Deleted: a[5] == int64(1), Release: releaseOf(ref, a[0]), Suspects: runsOf(ref, a[1])}
 	backlog.Doomed = slices.Concat(
 		doomed(ref, list(a[2]), webhook.StateCancelled, ""),
 		doomed(ref, list(a[4]), webhook.StateExpired, ""),
@@ -70,11 +70,11 @@ func doomed(ref webhook.EndpointRef, events []any, state webhook.State, death we
 }
 
 // Redrive implements [webhook.Store].
-func (s *Store) Redrive(ctx context.Context, lost webhook.Run) ([]webhook.Run, error) {
+func (s *Store) Redrive(ctx context.Context, lost webhook.Run) (webhook.Release, error) {
 	answer, err := s.one(ctx, "redrive",
 		s.endpointCall(scriptRedrive, lost.Endpoint(), nil, lost.EventID, lost.Number))
 	if err != nil {
-		return nil, err
+		return webhook.Release{}, err
 	}
-	return runsOf(lost.Endpoint(), answer), nil
+	return releaseOf(lost.Endpoint(), answer), nil
 }

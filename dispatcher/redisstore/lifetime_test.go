@@ -30,7 +30,7 @@ func (w *world) everyKind() {
 	w.settle(w.run("dead", "open"), dead())
 	w.settle(w.run("retrying", "open"), retryAt(w.clock.Now().Add(time.Hour)))
 	w.admit(w.event("delivered"), "open") // a duplicate
-	ends := w.admit(expiring, "open").Runs[0]
+	ends := w.admit(expiring, "open").Runs()[0]
 	w.clock.pass(time.Minute)
 	w.claim(ends, webhook.ClaimExpired)
 	w.settle(ends, webhook.Verdict{State: webhook.StateExpired})
@@ -110,7 +110,7 @@ func (w *world) settleEverything() {
 		for _, ref := range due {
 			b, err := w.Inspect(w.Context(), ref)
 			w.must(err)
-			for _, run := range append(b.Released, b.Suspects...) {
+			for _, run := range append(b.Release.Runs, b.Suspects...) {
 				w.workOff(run)
 			}
 			w.doomed(ref)
@@ -185,7 +185,7 @@ func TestACancelledRecordLivesForItsRetention(t *testing.T) {
 	ref := w.endpoint("a")
 	e := w.event("e1")
 	e.ExpiresAt = w.clock.Now().Add(time.Hour)
-	w.settle(w.admit(e, "a").Runs[0], retryAt(e.ExpiresAt))
+	w.settle(w.admit(e, "a").Runs()[0], retryAt(e.ExpiresAt))
 	w.must(w.DeleteEndpoint(t.Context(), ref))
 	w.cancel(ref)
 	w.wantState("e1", "a", webhook.StateCancelled)

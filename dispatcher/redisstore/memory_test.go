@@ -52,7 +52,7 @@ func (w *world) publishMany(n int, endpoint string) []webhook.Run {
 		w.must(err)
 		w.must(w.Finish(w.Context(), refs))
 		for _, a := range answers {
-			runs = append(runs, a.Runs...)
+			runs = append(runs, a.Runs()...)
 		}
 		w.clock.pass(1e6)
 	}

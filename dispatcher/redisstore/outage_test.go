@@ -102,6 +102,10 @@ func methods(w *world) []method {
 		{"Survey", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Survey(ctx, 1)) }},
 		{"Inspect", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Inspect(ctx, ref)) }},
 		{"Redrive", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Redrive(ctx, run)) }},
+		{"Park", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Park(ctx, run, time.Second)) }},
+		{"Wake", true, func(ctx context.Context, s webhook.Store) error { return discard(s.Wake(ctx, ref, true)) }},
+		{"Spend", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Spend(ctx, ref, time.Second)) }},
+		{"Servers", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Servers(ctx)) }},
 		{"Ping", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Ping(ctx)) }},
 	}
 }
@@ -194,7 +198,7 @@ func TestAFullRedisRefusesToWrite(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
 	w.furnish()
 	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
-	drains := []string{"Record", "Redrive", "Inspect", "UpdateEndpoint", "DeleteEndpoint", "CancelOpen", "DeleteKey"}
+	drains := []string{"Record", "Redrive", "Inspect", "UpdateEndpoint", "DeleteEndpoint", "CancelOpen", "DeleteKey", "Park", "Wake"}
 	refused := func(m method) bool { return m.writes && !slices.Contains(drains, m.name) }
 	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, refused)
 	for _, m := range methods(w) { // what is open drains, and everything can be read
@@ -227,14 +231,15 @@ func TestAFullRedisLosesNothingThatIsOpen(t *testing.T) {
 	w.settle(released[0], delivered())
 	w.clock.pass(time.Minute)
 	w.claim(run, webhook.ClaimGo)
-	again, err := w.Redrive(t.Context(), run)
+	freed, err := w.Redrive(t.Context(), run)
+	again := freed.Runs
 	w.must(err)
 	w.settle(again[0], delivered())
 	w.wantState("first", "a", webhook.StateDelivered)
 	w.wantState("second", "a", webhook.StateDelivered)
 
 	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
-	if b, err := w.Inspect(t.Context(), ref); err != nil || len(b.Suspects)+len(b.Released)+len(b.Doomed) != 0 {
+	if b, err := w.Inspect(t.Context(), ref); err != nil || len(b.Suspects)+len(b.Release.Runs)+len(b.Doomed) != 0 {
 		t.Fatalf("backlog %+v, %v", b, err)
 	}
 }
@@ -296,7 +301,7 @@ func (w *world) forgetfully(s webhook.Store, flush func()) {
 	answers, err := s.Admit(w.Context(), fanouts)
 	w.must(err)
 	for i, a := range answers {
-		if a.Err != nil || a.Duplicate || len(a.Runs) != 1 { // b is disabled
+		if a.Err != nil || a.Duplicate || len(a.Releases) != 2 {
 			w.Fatalf("answer %d after SCRIPT FLUSH: %+v", i, a)
 		}
 	}

@@ -8,21 +8,21 @@ import (
 )
 
 // Record implements [webhook.Store].
-func (s *Store) Record(ctx context.Context, set webhook.Settlement) ([]webhook.Run, error) {
+func (s *Store) Record(ctx context.Context, set webhook.Settlement) (webhook.Release, error) {
 	if set.Verdict.State == webhook.StateDead {
 		if err := s.keepBody(ctx, set.Run.Event()); err != nil {
-			return nil, err
+			return webhook.Release{}, err
 		}
 	}
 	c, err := s.recordCall(set)
 	if err != nil {
-		return nil, err
+		return webhook.Release{}, err
 	}
 	answer, err := s.one(ctx, "record", c)
 	if err != nil {
-		return nil, err
+		return webhook.Release{}, err
 	}
-	return runsOf(set.Run.Endpoint(), answer), nil
+	return releaseOf(set.Run.Endpoint(), answer), nil
 }
 
 // keepBody raises the event's lifetime to that of a dead letter, and a little
@@ -35,18 +35,21 @@ func (s *Store) keepBody(ctx context.Context, ref webhook.EventRef) error {
 }
 
 func (s *Store) recordCall(set webhook.Settlement) (call, error) {
-	id, packed := "", ""
+	id, packed, began, took := "", "", int64(0), int64(0)
 	if set.Attempt != nil {
 		var err error
 		if packed, err = packAttempt(*set.Attempt); err != nil {
 			return call{}, err
 		}
-		id = set.Attempt.ID
+		id, began, took = set.Attempt.ID, millis(set.Attempt.StartedAt), set.Attempt.Duration.Milliseconds()
 	}
 	v := set.Verdict
-	next, counts := int64(0), 0
+	next, pause, counts := int64(0), int64(0), 0
 	if v.State == webhook.StateRetrying {
 		next = millis(v.NextAttemptAt)
+	}
+	if !v.PauseUntil.IsZero() {
+		pause = millis(v.PauseUntil)
 	}
 	if v.Counts {
 		counts = 1
@@ -62,5 +65,7 @@ func (s *Store) recordCall(set webhook.Settlement) (call, error) {
 		set.Run.EventID, set.Run.Number, id, packed, string(v.State), string(v.DeathReason),
 		next, counts, v.Blocked, v.Disable, settledFor.Milliseconds(),
 		millis(now.Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
-		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds(), set.Revision), nil
+		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds(), set.Revision,
+		v.Panics, string(v.Signal), began, took, pause,
+		s.cfg.Breaker.Failures, s.cfg.Breaker.OpenFor.Milliseconds(), s.cfg.Breaker.MaxOpenFor.Milliseconds()), nil
 }

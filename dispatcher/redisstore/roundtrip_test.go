@@ -95,7 +95,8 @@ func (w *world) warm() {
 	for i := range 2 {
 		run := w.run(fmt.Sprint("warm", i), "warm")
 		w.claim(run, webhook.ClaimGo)
-		again, err := w.Redrive(w.Context(), run)
+		freed, err := w.Redrive(w.Context(), run)
+		again := freed.Runs
 		w.must(err)
 		w.settle(again[0], delivered())
 	}
@@ -121,8 +122,8 @@ func TestRoundTripsAfterScriptFlush(t *testing.T) {
 	answers, err := w.Admit(t.Context(), many)
 	w.must(err)
 	for i, a := range answers {
-		if len(a.Runs) != 2 {
-			t.Fatalf("answer %d: %+v, want two runs", i, a)
+		if len(a.Releases) != 2 {
+			t.Fatalf("answer %d: %+v, want two deliveries", i, a)
 		}
 	}
 	if want := (trips{commands: 2, pipelines: 2}); *count != want { // each of two scripts is loaded once
@@ -137,7 +138,7 @@ func TestAdmitWhenOnlyTheAdmissionIsKnown(t *testing.T) {
 	w.endpoint("a")
 	w.must(w.rdb.ScriptFlush(t.Context()).Err())
 	w.must(w.rdb.ScriptLoad(t.Context(), redisstore.AdmitSource).Err())
-	if a := w.admit(w.event("e1"), "a"); len(a.Runs) != 1 || !a.FannedOut {
+	if a := w.admit(w.event("e1"), "a"); len(a.Runs()) != 1 || !a.FannedOut {
 		t.Fatalf("Admit = %+v, want a run", a)
 	}
 }

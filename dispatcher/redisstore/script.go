@@ -28,6 +28,10 @@ var (
 	scriptDelete  = script("endpoint", "delete")
 	scriptCancel  = script("endpoint", "cancel")
 	scriptView    = script("endpoint", "view")
+	scriptPark    = script("endpoint", "park")
+	scriptWake    = script("endpoint", "wake")
+	scriptSpend   = script("endpoint", "spend")
+	scriptHealth  = script("endpoint", "health")
 	scriptTest    = script("test")
 )
 
@@ -64,10 +68,16 @@ func (s *Store) endpointCall(sc luaScript, ref webhook.EndpointRef, more []strin
 }
 
 // run sends the calls, and what also adds, in one pipeline, and returns the
-// calls' answers. Scripts that a node does not know are loaded, and those calls repeated.
+// calls' answers. Scripts that a node does not know are loaded, and those calls
+// repeated, with what also adds once more.
 func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func(redis.Pipeliner)) ([]any, error) {
+	return runOn(ctx, s.rdb, verb, calls, also...)
+}
+
+// runOn is run with a client of one's own.
+func runOn(ctx context.Context, rdb redis.Cmdable, verb string, calls []call, also ...func(redis.Pipeliner)) ([]any, error) {
 	cmds := make([]*redis.Cmd, len(calls))
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, c := range calls {
 			cmds[i] = p.EvalSha(ctx, c.script.sha, c.keys, c.args...)
 		}
@@ -79,7 +89,7 @@ func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func
 	if err != nil && err != redis.Nil && !isNoScript(err) { // not errors.Is: Sentinel's nil is wrapped by what it means
 		return nil, unavailable(verb, err)
 	}
-	if err := s.loadAndRepeat(ctx, calls, cmds); err != nil {
+	if err := loadAndRepeat(ctx, rdb, calls, cmds, also); err != nil {
 		return nil, unavailable(verb, err)
 	}
 	answers := make([]any, len(calls))
@@ -95,8 +105,8 @@ func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func
 
 // loadAndRepeat gives Redis the scripts that a node did not know, each once, and
 // repeats those calls in one pipeline. It puts their answers in place.
-func (s *Store) loadAndRepeat(ctx context.Context, calls []call, cmds []*redis.Cmd) error {
-	again := s.rdb.Pipeline()
+func loadAndRepeat(ctx context.Context, rdb redis.Cmdable, calls []call, cmds []*redis.Cmd, also []func(redis.Pipeliner)) error {
+	again := rdb.Pipeline()
 	loaded := map[string]bool{}
 	for i, cmd := range cmds {
 		if !isNoScript(cmd.Err()) {
@@ -104,11 +114,16 @@ func (s *Store) loadAndRepeat(ctx context.Context, calls []call, cmds []*redis.C
 		}
 		if sc := calls[i].script; !loaded[sc.sha] {
 			loaded[sc.sha] = true
-			if err := s.rdb.ScriptLoad(ctx, sc.source).Err(); err != nil {
+			if err := rdb.ScriptLoad(ctx, sc.source).Err(); err != nil {
 				return err
 			}
 		}
 		cmds[i] = again.EvalSha(ctx, calls[i].script.sha, calls[i].keys, calls[i].args...)
+	}
+	if again.Len() > 0 {
+		for _, add := range also {
+			add(again)
+		}
 	}
 	_, _ = again.Exec(ctx) // each command has its own error; without commands nothing is sent
 	return nil
@@ -138,6 +153,26 @@ func text(answer []any, i int) string {
 	}
 	t, _ := answer[i].(string)
 	return t
+}
+
+// releaseOf reads {runs, wake-up, change of the breaker}.
+func releaseOf(ref webhook.EndpointRef, answer any) webhook.Release {
+	a := list(answer)
+	if len(a) < 2 {
+		return webhook.Release{}
+	}
+	return webhook.Release{
+		Runs: runsOf(ref, a[0]), Wakeup: wakeupOf(ref, list(a[1])), Breaker: webhook.BreakerState(text(a, 2)),
+	}
+}
+
+// wakeupOf reads {gate, when, how many wait}; nil when there is none.
+func wakeupOf(ref webhook.EndpointRef, a []any) *webhook.Wakeup {
+	if len(a) < 3 {
+		return nil
+	}
+	waiting, _ := a[2].(int64)
+	return &webhook.Wakeup{Endpoint: ref, Gate: webhook.Gate(text(a, 0)), At: timeOf(number(text(a, 1))), Waiting: int(waiting)}
 }
 
 // runsOf reads runs of one endpoint: {{event, run, queue}, …}.

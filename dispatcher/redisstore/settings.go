@@ -21,6 +21,8 @@ type settings struct {
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	Headers     string            `json:"headers,omitempty"` // sealed JSON object
 	MaxInFlight int               `json:"maxInFlight,omitempty"`
+	PerSecond   float64           `json:"perSecond,omitempty"`
+	Burst       int               `json:"burst,omitempty"`
 	TimeoutMs   int64             `json:"timeoutMs,omitempty"`
 	Signature   string            `json:"signature,omitempty"`
 	Secrets     []sealedSecret    `json:"secrets"`
@@ -42,7 +44,7 @@ const (
 func (s *Store) packEndpoint(e webhook.Endpoint) (string, error) {
 	kept := settings{
 		URL: e.URL, Purpose: e.Purpose, EventTypes: e.EventTypes, Description: e.Description,
-		Metadata: e.Metadata, MaxInFlight: e.MaxInFlight, TimeoutMs: e.Timeout.Milliseconds(),
+		Metadata: e.Metadata, MaxInFlight: e.MaxInFlight, PerSecond: e.RateLimit.PerSecond, Burst: e.RateLimit.Burst, TimeoutMs: e.Timeout.Milliseconds(),
 		Signature: e.Signature, CreatedMs: millis(e.CreatedAt), UpdatedMs: millis(e.UpdatedAt),
 	}
 	if len(e.Headers) > 0 {
@@ -99,7 +101,7 @@ func unpackEndpoint(ref webhook.EndpointRef, packed string, keys KeyRing) (webho
 	}
 	e := webhook.Endpoint{
 		ID: ref.ID, Brand: ref.Brand, URL: kept.URL, Purpose: kept.Purpose, EventTypes: kept.EventTypes,
-		Description: kept.Description, Metadata: kept.Metadata, MaxInFlight: kept.MaxInFlight,
+		Description: kept.Description, Metadata: kept.Metadata, MaxInFlight: kept.MaxInFlight, RateLimit: webhook.RateLimit{PerSecond: kept.PerSecond, Burst: kept.Burst},
 		Timeout: time.Duration(kept.TimeoutMs) * time.Millisecond, Signature: kept.Signature,
 		CreatedAt: timeOf(kept.CreatedMs), UpdatedAt: timeOf(kept.UpdatedMs),
 	}

@@ -27,6 +27,11 @@ type Config struct {
 	// MaxInFlight bounds an endpoint's deliveries in the queue, over all
 	// workers, when the endpoint sets no limit. Defaults to 256.
 	MaxInFlight int
+	// Breaker says when an endpoint that fails gets a rest.
+	Breaker webhook.Breaker
+	// Durable says what Admit waits for when it is asked to. It holds a connection meanwhile, of at most half of
+	// those of Redis, which must be a *redis.Client or *redis.ClusterClient.
+	Durable webhook.Durability
 	// EndpointsPerBrand bounds how many endpoints a brand may have. Defaults to 50.
 	EndpointsPerBrand int
 	// RetainDelivered is how long a settled delivery and its event are kept. Defaults to 72 h.
@@ -47,6 +52,8 @@ type Store struct {
 	// single: a script may look at keys of several tags. Until the server says
 	// otherwise, for a client of one server.
 	single atomic.Bool
+	// waits are taken while something waits until it is durable.
+	waits chan struct{}
 	// keysFit: CheckKeys found nothing wrong, and every key of the ring has its canary.
 	keysFit atomic.Bool
 }
@@ -68,7 +75,11 @@ func New(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	_, single := cfg.Redis.(*redis.Client)
-	s := &Store{cfg: cfg, rdb: cfg.Redis}
+	waits, err := newWaits(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{cfg: cfg, rdb: cfg.Redis, waits: waits}
 	s.single.Store(single)
 	return s, nil
 }
@@ -77,6 +88,13 @@ func (c *Config) setDefaults() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if err := c.Breaker.Validate(); err != nil {
+		return err
+	}
+	if err := c.Durable.Validate(); err != nil {
+		return err
+	}
+	c.Breaker, c.Durable = c.Breaker.WithDefaults(), c.Durable.WithDefaults()
 	for _, d := range []struct {
 		field     string
 		value     *time.Duration

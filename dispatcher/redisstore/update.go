@@ -20,31 +20,31 @@ var errContended = errors.New("somebody else changed it at every try")
 
 // UpdateEndpoint implements [webhook.Store]. The change is stored if the
 // endpoint is still the one that was read; else it is made anew to what stands.
-func (s *Store) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, []webhook.Run, error) {
+func (s *Store) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, webhook.Release, error) {
 	if err := s.beforeSealing(ctx); err != nil {
-		return webhook.Endpoint{}, nil, err
+		return webhook.Endpoint{}, webhook.Release{}, err
 	}
 	for try := range updateTries {
 		if err := pause(ctx, time.Duration(try)*updatePause); err != nil {
-			return webhook.Endpoint{}, nil, unavailable("update endpoint", err)
+			return webhook.Endpoint{}, webhook.Release{}, unavailable("update endpoint", err)
 		}
 		e, revision, err := s.readRevision(ctx, ref)
 		if err != nil {
-			return webhook.Endpoint{}, nil, err
+			return webhook.Endpoint{}, webhook.Release{}, err
 		}
 		if err := change(&e); err != nil {
-			return webhook.Endpoint{}, nil, err
+			return webhook.Endpoint{}, webhook.Release{}, err
 		}
 		e.Brand, e.ID = ref.Brand, ref.ID
-		runs, stored, err := s.replace(ctx, e, revision)
+		freed, stored, err := s.replace(ctx, e, revision)
 		if err != nil {
-			return webhook.Endpoint{}, nil, err
+			return webhook.Endpoint{}, webhook.Release{}, err
 		}
 		if stored {
-			return e, runs, nil
+			return e, freed, nil
 		}
 	}
-	return webhook.Endpoint{}, nil, unavailable("update endpoint", errContended)
+	return webhook.Endpoint{}, webhook.Release{}, unavailable("update endpoint", errContended)
 }
 
 // pause waits for up to most, so that those who met do not meet again.
@@ -76,22 +76,22 @@ func (s *Store) readRevision(ctx context.Context, ref webhook.EndpointRef) (webh
 }
 
 // replace stores the endpoint unless the revision is no longer the one that stands.
-func (s *Store) replace(ctx context.Context, e webhook.Endpoint, revision string) (runs []webhook.Run, stored bool, err error) {
+func (s *Store) replace(ctx context.Context, e webhook.Endpoint, revision string) (freed webhook.Release, stored bool, err error) {
 	packed, err := s.packEndpoint(e)
 	if err != nil {
-		return nil, false, err
+		return freed, false, err
 	}
 	answer, err := s.one(ctx, "update endpoint",
-		s.endpointCall(scriptUpdate, e.Ref(), nil, revision, packed, e.DisabledReason, e.MaxInFlight))
+		s.endpointCall(scriptUpdate, e.Ref(), nil, revision, packed, e.DisabledReason, e.MaxInFlight, e.RateLimit.PerSecond, burstOf(e.RateLimit)))
 	if err != nil {
-		return nil, false, err
+		return freed, false, err
 	}
 	switch a := list(answer); text(a, 0) {
 	case "updated":
-		return runsOf(e.Ref(), a[1]), true, nil
+		return releaseOf(e.Ref(), a[1:]), true, nil
 	case "gone":
-		return nil, false, webhook.ErrNotFound
+		return freed, false, webhook.ErrNotFound
 	default:
-		return nil, false, nil
+		return freed, false, nil
 	}
 }

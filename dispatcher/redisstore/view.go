@@ -56,7 +56,7 @@ func (s *Store) Deliveries(ctx context.Context, refs []webhook.DeliveryRef) ([]w
 		found[i] = webhook.Delivery{
 			Ref: ref, State: webhook.State(text(a, 0)), Attempts: int(number(text(a, 1))),
 			NextAttemptAt: timeOf(number(text(a, 2))), DeathReason: webhook.DeathReason(text(a, 3)),
-			UpdatedAt: timeOf(number(text(a, 4))), Position: int(number(text(a, 5))), WaitingFor: text(a, 6),
+			UpdatedAt: timeOf(number(text(a, 4))), Position: int(number(text(a, 5))), WaitingFor: webhook.Gate(text(a, 6)), WaitingUntil: timeOf(number(text(a, 7))),
 		}
 	}
 	return found, nil

@@ -18,7 +18,7 @@ var admitTests = map[string]func(*T){
 		e.Payload = []byte("{\"x\" :1e2,\"x\":\"<\u2028😀\"}\n")
 		e.ExpiresAt = t.now().Add(time.Hour)
 		a := t.admit(e, "a", "b")
-		if a.Duplicate || a.Err != nil || len(a.Runs) != 2 || !slices.Equal(a.Endpoints, []string{"a", "b"}) {
+		if a.Duplicate || a.Err != nil || len(a.Runs()) != 2 || !slices.Equal(a.Endpoints, []string{"a", "b"}) {
 			t.Fatalf("Admit = %+v, want two runs", a)
 		}
 		got, endpoints, err := t.Event(t.Context(), e.Ref())
@@ -29,7 +29,7 @@ var admitTests = map[string]func(*T){
 		}
 	},
 	"Admit/without an endpoint the event is kept": func(t *T) {
-		if a := t.admit(t.event("e1")); a.Err != nil || len(a.Runs) != 0 {
+		if a := t.admit(t.event("e1")); a.Err != nil || len(a.Runs()) != 0 {
 			t.Fatalf("Admit = %+v", a)
 		}
 		_, _, err := t.Event(t.Context(), t.event("e1").Ref())
@@ -42,8 +42,8 @@ var admitTests = map[string]func(*T){
 		}
 		late, early := t.event("late"), t.event("early")
 		early.PublishedAt = late.PublishedAt.Add(-time.Second)
-		t.wantRuns(t.admit(late, "a").Runs)
-		t.wantRuns(t.admit(early, "a").Runs)
+		t.wantRuns(t.admit(late, "a").Runs())
+		t.wantRuns(t.admit(early, "a").Runs())
 		if d := t.wantState("early", "a", webhook.StateWaiting); d.Position != 1 || d.WaitingFor != "slot" {
 			t.Fatalf("early = %+v, want first in the line for a slot", d)
 		}
@@ -57,7 +57,7 @@ var admitTests = map[string]func(*T){
 		t.admit(e, "a")
 		e.PublishedAt = t.now().Add(time.Minute)
 		again := t.admit(e, "a", "other")
-		if !again.Duplicate || len(again.Runs) != 0 || !slices.Equal(again.Endpoints, []string{"a"}) {
+		if !again.Duplicate || len(again.Runs()) != 0 || !slices.Equal(again.Endpoints, []string{"a"}) {
 			t.Fatalf("Admit again = %+v, want a duplicate for the first endpoints", again)
 		}
 	},
@@ -68,23 +68,23 @@ var admitTests = map[string]func(*T){
 		first := t.admitOnly(e, "a", "b")
 		e.PublishedAt = t.now().Add(time.Minute)
 		again := t.admitOnly(e)
-		if !again.Duplicate || !slices.Equal(again.Runs, first.Runs) {
-			t.Fatalf("Admit again = %+v, want the runs %v", again, first.Runs)
+		if !again.Duplicate || !slices.Equal(again.Runs(), first.Runs()) {
+			t.Fatalf("Admit again = %+v, want the runs %v", again, first.Runs())
 		}
 	},
 	"Admit/again after a task was done adds nothing": func(t *T) {
 		t.endpoint("a")
 		first := t.admitOnly(t.event("e1"), "a")
-		t.settle(first.Runs[0], delivered())
-		t.wantRuns(t.admitOnly(t.event("e1"), "a").Runs)
+		t.settle(first.Runs()[0], delivered())
+		t.wantRuns(t.admitOnly(t.event("e1"), "a").Runs())
 		t.wantState("e1", "a", webhook.StateDelivered)
 	},
 	"Admit/again while it waits at a disabled endpoint leaves it waiting": func(t *T) {
 		ref := t.endpoint("a", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
 		first := t.runOf("first", "a")
-		t.wantRuns(t.admitOnly(t.event("e1"), "a").Runs)
+		t.wantRuns(t.admitOnly(t.event("e1"), "a").Runs())
 		t.disable(ref)
-		t.wantRuns(t.admit(t.event("e1"), "a").Runs)
+		t.wantRuns(t.admit(t.event("e1"), "a").Runs())
 		t.wantState("e1", "a", webhook.StateWaiting)
 		t.settle(first, delivered())
 		released := t.enable(ref)
@@ -99,8 +99,8 @@ var admitTests = map[string]func(*T){
 		if answers[0].Duplicate || !answers[1].Duplicate || !slices.Equal(answers[1].Endpoints, f.Endpoints) {
 			t.Fatalf("Admit = %+v, want the second a duplicate", answers)
 		}
-		t.wantRuns(answers[0].Runs, "e1")
-		t.wantRuns(answers[1].Runs)
+		t.wantRuns(answers[0].Runs(), "e1")
+		t.wantRuns(answers[1].Runs())
 	},
 	"Admit/another payload or type is a conflict": func(t *T) {
 		t.admit(t.event("e1"))
@@ -129,7 +129,7 @@ var admitTests = map[string]func(*T){
 			if (a.Err != nil) != (i == 7) || a.Err == nil && len(a.Endpoints) != len(fanouts[i].Endpoints) {
 				t.Fatalf("answer %d = %+v", i, a)
 			}
-			runs += len(a.Runs)
+			runs += len(a.Runs())
 		}
 		if runs != 2*maxInFlight {
 			t.Fatalf("%d runs, want the slots of two endpoints", runs)
@@ -156,7 +156,7 @@ var admitTests = map[string]func(*T){
 		disabled, deleted := t.endpoint("off"), t.endpoint("gone")
 		t.disable(disabled)
 		t.must(t.DeleteEndpoint(t.Context(), deleted))
-		t.wantRuns(t.admit(t.event("e1"), "off", "gone", "never").Runs)
+		t.wantRuns(t.admit(t.event("e1"), "off", "gone", "never").Runs())
 		t.wantState("e1", "off", webhook.StateNotSent)
 		t.wantState("e1", "gone", webhook.StateCancelled) // visibly, although the publisher saw it still
 		t.wantState("e1", "never", webhook.StateCancelled)
@@ -175,7 +175,7 @@ var admitTests = map[string]func(*T){
 					t.Errorf("Admit: %v", err)
 					return
 				}
-				runs = append(runs, answer[0].Runs...)
+				runs = append(runs, answer[0].Runs()...)
 			})
 		}
 		wg.Wait()

@@ -72,7 +72,7 @@ var attemptLogTests = map[string]func(*T){
 		for _, id := range ids {
 			t.endpoint(id)
 		}
-		runs := t.admit(t.event("e1"), ids...).Runs
+		runs := t.admit(t.event("e1"), ids...).Runs()
 		t.admit(t.event("e2"), ids...)
 		var want []string
 		for range 3 {

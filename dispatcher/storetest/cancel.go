@@ -110,7 +110,8 @@ var cancelTests = map[string]func(*T){
 		t.must(t.DeleteEndpoint(t.Context(), ref))
 		t.wantRuns(t.settle(fails, t.retryIn(time.Hour)))
 		t.wantRuns(t.settle(works, delivered()))
-		runs, err := t.Redrive(t.Context(), lost)
+		freed, err := t.Redrive(t.Context(), lost)
+		runs := freed.Runs
 		t.must(err)
 		t.wantRuns(runs)
 		t.wantCancelled(ref, 2, false)

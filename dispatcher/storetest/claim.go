@@ -90,7 +90,7 @@ var claimTests = map[string]func(*T){
 		t.endpoint("a")
 		e := t.event("e1")
 		e.ExpiresAt = t.now().Add(time.Minute)
-		run := t.admit(e, "a").Runs[0]
+		run := t.admit(e, "a").Runs()[0]
 		t.wantClaim(run, webhook.ClaimGo)
 		t.pass(time.Minute)
 		t.wantClaim(run, webhook.ClaimExpired)
@@ -102,7 +102,7 @@ var claimTests = map[string]func(*T){
 		first := t.runOf("first", "a")
 		e := t.event("e1")
 		e.ExpiresAt = t.now().Add(time.Minute)
-		t.wantRuns(t.admit(e, "a").Runs)
+		t.wantRuns(t.admit(e, "a").Runs())
 		t.wantState("e1", "a", webhook.StateWaiting)
 		t.pass(2 * time.Minute)
 		released := t.settle(first, delivered())

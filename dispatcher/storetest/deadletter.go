@@ -16,7 +16,7 @@ var deadLetterTests = map[string]func(*T){
 		t.endpoint("a")
 		e := t.event("e1")
 		e.Type = "message.read"
-		run := t.admit(e, "a").Runs[0]
+		run := t.admit(e, "a").Runs()[0]
 		t.settle(run, t.retryIn(0))
 		t.pass(time.Minute)
 		v := dead(webhook.DeathMaxAttempts)

@@ -19,15 +19,15 @@ var healthTests = map[string]func(*T){
 		t.admit(late, "busy")
 		t.admit(early, "busy")
 		t.wantHealth([]string{"busy", "never", "idle", "busy"},
-			webhook.Health{Limit: 1, InFlight: 1, Waiting: 2, Retrying: 1, OldestWaitingAt: early.PublishedAt},
-			webhook.Health{Limit: maxInFlight},
-			webhook.Health{Limit: maxInFlight},
-			webhook.Health{Limit: 1, InFlight: 1, Waiting: 2, Retrying: 1, OldestWaitingAt: early.PublishedAt})
+			webhook.Health{Breaker: webhook.BreakerClosed, WaitingFor: webhook.GateSlot, Limit: 1, InFlight: 1, Waiting: 2, Retrying: 1, OldestWaitingAt: early.PublishedAt},
+			webhook.Health{Breaker: webhook.BreakerClosed, Limit: maxInFlight},
+			webhook.Health{Breaker: webhook.BreakerClosed, Limit: maxInFlight},
+			webhook.Health{Breaker: webhook.BreakerClosed, WaitingFor: webhook.GateSlot, Limit: 1, InFlight: 1, Waiting: 2, Retrying: 1, OldestWaitingAt: early.PublishedAt})
 
 		t.update(busy, func(e *webhook.Endpoint) { e.MaxInFlight = 3 })
-		t.wantHealth([]string{"busy"}, webhook.Health{Limit: 3, InFlight: 3, Retrying: 1})
+		t.wantHealth([]string{"busy"}, webhook.Health{Breaker: webhook.BreakerClosed, Limit: 3, InFlight: 3, Retrying: 1})
 		t.update(busy, func(e *webhook.Endpoint) { e.MaxInFlight = 0 })
-		t.wantHealth([]string{"busy"}, webhook.Health{Limit: maxInFlight, InFlight: 3, Retrying: 1})
+		t.wantHealth([]string{"busy"}, webhook.Health{Breaker: webhook.BreakerClosed, Limit: maxInFlight, InFlight: 3, Retrying: 1})
 	},
 	"Health/of none is none": func(t *T) { t.wantHealth(nil) },
 }

@@ -83,7 +83,7 @@ var listTests = map[string]func(*T){
 		t.endpoint("a")
 		e := t.event("e1")
 		e.PublishedAt = t.now().Add(3 * time.Second)
-		run := t.admit(e, "a").Runs[0]
+		run := t.admit(e, "a").Runs()[0]
 		a := t.attempt(run, delivered())
 		a.StartedAt = e.PublishedAt
 		t.record(a, run, delivered())

@@ -67,7 +67,7 @@ func (w *walk) publish() {
 	} else {
 		w.events = append(w.events, e)
 	}
-	w.enqueue(w.admit(e, "a").Runs)
+	w.enqueue(w.admit(e, "a").Runs())
 }
 
 func (w *walk) enqueue(runs []webhook.Run) {
@@ -108,10 +108,11 @@ func (w *walk) work() {
 
 func (w *walk) reconcile() {
 	b := w.inspect(w.ref)
-	w.enqueue(b.Released)
+	w.enqueue(b.Release.Runs)
 	for _, suspect := range b.Suspects {
 		if _, known := w.tasks[suspect.ID()]; !known {
-			runs, err := w.Redrive(w.Context(), suspect)
+			freed, err := w.Redrive(w.Context(), suspect)
+			runs := freed.Runs
 			w.must(err)
 			w.enqueue(runs)
 		}
@@ -164,7 +165,7 @@ func (w *walk) drain() {
 		w.ended(e)
 	}
 	w.pass(2 * period)
-	if b := w.inspect(w.ref); len(b.Released)+len(b.Suspects)+len(b.Doomed) > 0 {
+	if b := w.inspect(w.ref); len(b.Release.Runs)+len(b.Suspects)+len(b.Doomed) > 0 {
 		w.Fatalf("nothing is open, and the ledger holds %+v", b)
 	}
 	w.pass(2 * period)

@@ -84,7 +84,7 @@ var reconcileTests = map[string]func(*T){
 			t.Fatal("a deleted endpoint is not due at once")
 		}
 		t.pass(2 * period)
-		if b := t.inspect(ref); !b.Deleted || len(b.Released)+len(b.Doomed) != 0 || !slices.Equal(b.Suspects, []webhook.Run{out}) {
+		if b := t.inspect(ref); !b.Deleted || len(b.Release.Runs)+len(b.Doomed) != 0 || !slices.Equal(b.Suspects, []webhook.Run{out}) {
 			t.Fatalf("backlog %+v, want it deleted, and %v suspected", b, out)
 		}
 	},
@@ -123,7 +123,8 @@ var reconcileTests = map[string]func(*T){
 		t.endpoint("a")
 		lost := t.runOf("e1", "a")
 		current := t.redrive(lost)
-		runs, err := t.Redrive(t.Context(), lost)
+		freed, err := t.Redrive(t.Context(), lost)
+		runs := freed.Runs
 		t.must(err)
 		t.wantRuns(runs)
 		t.wantClaim(lost, webhook.ClaimStale)
@@ -134,7 +135,8 @@ var reconcileTests = map[string]func(*T){
 		lost := t.runOf("e1", "a")
 		t.settle(lost, t.retryIn(time.Second))
 		other := t.runOf("e2", "a")
-		runs, err := t.Redrive(t.Context(), lost)
+		freed, err := t.Redrive(t.Context(), lost)
+		runs := freed.Runs
 		t.must(err)
 		t.wantRuns(runs)
 		t.wantState("e1", "a", webhook.StateWaiting)

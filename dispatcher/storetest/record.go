@@ -15,7 +15,7 @@ var recordTests = map[string]func(*T){
 		t.endpoint("a")
 		var runs []webhook.Run
 		for i := range maxInFlight + 2 {
-			runs = append(runs, t.admit(t.event(fmt.Sprint("e", i)), "a").Runs...)
+			runs = append(runs, t.admit(t.event(fmt.Sprint("e", i)), "a").Runs()...)
 			t.pass(time.Millisecond)
 		}
 		t.wantRuns(t.settle(runs[0], delivered()), fmt.Sprint("e", maxInFlight))
@@ -212,7 +212,8 @@ var recordTests = map[string]func(*T){
 // redrive gives a run's delivery a new run.
 func (t *T) redrive(lost webhook.Run) webhook.Run {
 	t.Helper()
-	runs, err := t.Redrive(t.Context(), lost)
+	freed, err := t.Redrive(t.Context(), lost)
+	runs := freed.Runs
 	t.must(err)
 	t.wantRuns(runs, lost.EventID)
 	if runs[0].Number <= lost.Number {

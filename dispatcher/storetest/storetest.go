@@ -34,13 +34,13 @@ const (
 func Run(t *testing.T, open func(t *testing.T, s Settings) webhook.Store) {
 	t.Helper()
 	suites := []map[string]func(*T){admitTests, claimTests, recordTests, endpointTests, updateTests, cancelTests,
-		healthTests, keyTests, listTests, attemptLogTests, deadLetterTests, reconcileTests, randomTests}
+		healthTests, gateTests, keyTests, listTests, attemptLogTests, deadLetterTests, reconcileTests, randomTests}
 	for _, suite := range suites {
 		for name, test := range suite {
 			t.Run(name, func(t *testing.T) {
 				clock := &clock{now: time.Now().Truncate(time.Millisecond).UTC()}
 				store := open(t, Settings{Now: clock.Now, MaxInFlight: maxInFlight, MaxAge: maxAge, EndpointsPerBrand: endpointsPerBrand})
-				test(&T{T: t, Store: store, clock: clock, brand: "brand"})
+				test(&T{T: t, Store: store, clock: clock, brand: "brand", revisions: map[webhook.EndpointRef]string{}})
 			})
 		}
 	}
@@ -52,6 +52,8 @@ type T struct {
 	webhook.Store
 	clock *clock
 	brand string
+	// revisions of endpoints, as the last claims told.
+	revisions map[webhook.EndpointRef]string
 }
 
 type clock struct {
@@ -121,10 +123,10 @@ func (t *T) admitOnly(e webhook.Event, endpoints ...string) webhook.Admitted {
 func (t *T) runOf(id, endpoint string) webhook.Run {
 	t.Helper()
 	a := t.admit(t.event(id), endpoint)
-	if len(a.Runs) != 1 || a.Runs[0].EventID != id {
-		t.Fatalf("Admit(%s) released %v, want its own run", id, a.Runs)
+	if len(a.Runs()) != 1 || a.Runs()[0].EventID != id {
+		t.Fatalf("Admit(%s) released %v, want its own run", id, a.Runs())
 	}
-	return a.Runs[0]
+	return a.Runs()[0]
 }
 
 func (t *T) claim(run webhook.Run) webhook.Claim {
@@ -159,7 +161,8 @@ func (t *T) attempt(run webhook.Run, v webhook.Verdict) *webhook.Attempt {
 
 func (t *T) record(a *webhook.Attempt, run webhook.Run, v webhook.Verdict) []webhook.Run {
 	t.Helper()
-	runs, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v})
+	freed, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v})
+	runs := freed.Runs
 	t.must(err)
 	return runs
 }

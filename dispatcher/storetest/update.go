@@ -118,7 +118,7 @@ var updateTests = map[string]func(*T){
 			e.URL = "https://example.com/other"
 			return refused
 		})
-		if err != refused || len(runs) != 0 {
+		if err != refused || len(runs.Runs) != 0 {
 			t.Fatalf("runs %v, error %v, want the change's own", runs, err)
 		}
 		after, err := t.Endpoint(t.Context(), ref)
@@ -174,7 +174,7 @@ var updateTests = map[string]func(*T){
 		t.runOf("e0", "a")
 		for i := range 4 {
 			t.pass(time.Millisecond)
-			t.wantRuns(t.admit(t.event(fmt.Sprint("e", i+1)), "a").Runs)
+			t.wantRuns(t.admit(t.event(fmt.Sprint("e", i+1)), "a").Runs())
 		}
 		_, runs := t.update(ref, func(e *webhook.Endpoint) { e.MaxInFlight = 3 })
 		t.wantRuns(runs, "e1", "e2")
@@ -187,7 +187,7 @@ var updateTests = map[string]func(*T){
 		runs := []webhook.Run{t.runOf("e0", "a"), t.runOf("e1", "a")}
 		_, released := t.update(ref, func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
 		t.wantRuns(released)
-		t.wantRuns(t.admit(t.event("e2"), "a").Runs)
+		t.wantRuns(t.admit(t.event("e2"), "a").Runs())
 		t.wantClaim(runs[1], webhook.ClaimGo)
 		t.wantRuns(t.settle(runs[0], delivered()))
 		t.wantRuns(t.settle(runs[1], delivered()), "e2")
@@ -219,7 +219,7 @@ func (t *T) update(ref webhook.EndpointRef, change func(*webhook.Endpoint)) (web
 	t.Helper()
 	e, runs, err := t.UpdateEndpoint(t.Context(), ref, func(e *webhook.Endpoint) error { change(e); return nil })
 	t.must(err)
-	return e, runs
+	return e, runs.Runs
 }
 
 func (t *T) disable(ref webhook.EndpointRef) {

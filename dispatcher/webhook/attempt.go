@@ -47,6 +47,8 @@ type Trigger string
 const (
 	// TriggerDelivery is an attempt that the queue made.
 	TriggerDelivery Trigger = "delivery"
+	// TriggerProbe is one that a half-open breaker let through.
+	TriggerProbe Trigger = "probe"
 	// TriggerTest is one sample event, sent because somebody asked.
 	TriggerTest Trigger = "test"
 )

@@ -35,15 +35,30 @@ const (
 	DeathMaxAttempts DeathReason = "max_attempts"
 	DeathGone        DeathReason = "gone"
 	DeathBlocked     DeathReason = "blocked"
+	DeathPanic       DeathReason = "panic"
 	DeathBodyMissing DeathReason = "body_missing"
+)
+
+// Gate holds an endpoint's line back.
+type Gate string
+
+// The gates that a waiting delivery may stand behind.
+const (
+	GateSlot       Gate = "slot"       // as many are in flight as may be
+	GateRateLimit  Gate = "rateLimit"  // the endpoint's own rate limit
+	GateBreaker    Gate = "breaker"    // the endpoint failed too often in a row
+	GateRetryAfter Gate = "retryAfter" // the endpoint asked for a pause
+	GateDisabled   Gate = "disabled"
 )
 
 // Delivery is one event for one endpoint, as it stands.
 type Delivery struct {
 	Ref   DeliveryRef
 	State State
-	// WaitingFor names the gate that holds a waiting delivery back: "slot" or "disabled".
-	WaitingFor string
+	// WaitingFor is the gate that holds a waiting delivery back.
+	WaitingFor Gate
+	// WaitingUntil is when that gate opens; zero when it does not by itself.
+	WaitingUntil time.Time
 	// Position in the line, from 1; 0 when not waiting.
 	Position int
 	// Attempts made so far.

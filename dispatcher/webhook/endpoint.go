@@ -56,6 +56,8 @@ type Endpoint struct {
 	Headers map[string]string
 	// MaxInFlight bounds the deliveries in Asynq over all workers; 0 means the store's default.
 	MaxInFlight int
+	// RateLimit bounds the attempts over all workers; the zero value does not.
+	RateLimit RateLimit
 	// Timeout bounds a whole attempt; 0 means the dispatcher's default.
 	Timeout time.Duration
 	// Signature is SignatureHMAC (the default when empty) or SignatureEd25519.
@@ -67,6 +69,14 @@ type Endpoint struct {
 	DisabledReason string
 
 	CreatedAt, UpdatedAt time.Time
+}
+
+// RateLimit bounds an endpoint's attempts, first ones, retries and tests alike.
+type RateLimit struct {
+	// PerSecond is how many on average, 0.001 to 10,000; 0 is no limit.
+	PerSecond float64
+	// Burst is how many may come at once after a pause, 1 to 10,000. 0 means 1: evenly paced.
+	Burst int
 }
 
 // EndpointSecret is a signing key of an endpoint and when it stops signing.

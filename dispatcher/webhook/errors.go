@@ -17,6 +17,9 @@ var (
 	// ErrUnavailable says that the store or the queue did not answer, or refused
 	// to write. Nothing is known to be stored; repeating with the same id is safe.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrFull says that the store's memory is used up to the watermark: nothing was
+	// stored, and nothing new is before there is room again. It wraps [ErrUnavailable].
+	ErrFull = fmt.Errorf("%w: its memory is nearly full", ErrUnavailable)
 	// ErrLimit says that a brand has as many endpoints, or an endpoint as many
 	// old secrets, as it may have.
 	ErrLimit = errors.New("limit reached")

@@ -48,6 +48,13 @@ func TestFieldError(t *testing.T) {
 	}
 }
 
+// Who knows nothing of a full store still does the right thing: tries later.
+func TestAFullStoreIsUnavailable(t *testing.T) {
+	if !errors.Is(webhook.ErrFull, webhook.ErrUnavailable) || errors.Is(webhook.ErrUnavailable, webhook.ErrFull) {
+		t.Error("ErrFull is one case of ErrUnavailable")
+	}
+}
+
 func TestRetryError(t *testing.T) {
 	err := fmt.Errorf("handle: %w", &webhook.RetryError{After: 90 * time.Second})
 	again, ok := errors.AsType[*webhook.RetryError](err)

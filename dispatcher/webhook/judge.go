@@ -14,6 +14,24 @@ const (
 	blockedInterval = 20 * time.Minute
 )
 
+// panicAttempts is how many attempts of a delivery may end in a panic: what
+// kills its handler each time must not do so for ever.
+const panicAttempts = 3
+
+// maxPause bounds how long a receiver's Retry-After holds back all that is for it.
+const maxPause = time.Hour
+
+// Signal is what an attempt says of its endpoint's health.
+type Signal string
+
+// The signals.
+const (
+	SignalNone Signal = ""     // says nothing: a 4xx is about one event, a refusal of the guard about us
+	SignalGood Signal = "good" // a 2xx
+	SignalBad  Signal = "bad"  // a timeout, a broken connection, a 5xx
+	SignalBusy Signal = "busy" // 429: too many at once, but alive
+)
+
 // Facts are what [Judge] needs to know of an attempt.
 type Facts struct {
 	Response Response
@@ -21,6 +39,12 @@ type Facts struct {
 	Number int
 	// Blocked counts the attempts in a row, before this one, whose reason was ReasonBlocked.
 	Blocked int
+	// Panics counts the attempts in a row, before this one, that ended in a
+	// panic; Panicked says that this one did.
+	Panics   int
+	Panicked bool
+	// Probe: the attempt was one of a half-open breaker, which never uses up MaxAttempts.
+	Probe bool
 	// PublishedAt and ExpiresAt are the event's.
 	PublishedAt, ExpiresAt time.Time
 	// Now is when the attempt ended.
@@ -40,8 +64,14 @@ type Verdict struct {
 	NextAttemptAt time.Time
 	// Blocked is the number of attempts in a row whose reason was ReasonBlocked.
 	Blocked int
+	// Panics is the number of attempts in a row that ended in a panic.
+	Panics int
 	// Disable is the reason to disable the endpoint, or empty.
 	Disable string
+	// Signal is for the endpoint's breaker and limit.
+	Signal Signal
+	// PauseUntil closes the endpoint for all its deliveries; zero when it does not.
+	PauseUntil time.Time
 }
 
 // Judge decides what an attempt means. It is pure but for the jitter, and the
@@ -53,12 +83,20 @@ type Verdict struct {
 //	no answer                  retried
 //	blocked by the guard       retried twice, then dead
 //	interrupted by us          retried at once, not counted
+//	panic of ours              the same, but dead at the third in a row
 //
 // A delivery whose next attempt would come too late is dead or expired now.
-// Retry-After moves the next attempt back, never forward, up to s.MaxInterval.
+// Retry-After moves the next attempt back, never forward, up to s.MaxInterval;
+// with 429, 502, 503 and 504 it holds back all of the endpoint, for an hour at most.
 func Judge(s Schedule, f Facts) Verdict {
 	s = s.WithDefaults()
 	v := Verdict{Reason: reason(f.Response), Counts: true}
+	v.Signal = signalOf(v.Reason, f.Response.Status)
+	if pauses(f.Response.Status) {
+		if pause := retryAfter(f.Response.Header, f.Now, maxPause); pause > 0 {
+			v.PauseUntil = f.Now.Add(pause)
+		}
+	}
 	switch v.Reason {
 	case ReasonOK:
 		return v.settle(StateDelivered, "")
@@ -66,7 +104,13 @@ func Judge(s Schedule, f Facts) Verdict {
 		v.Disable = DisabledGone
 		return v.settle(StateDead, DeathGone)
 	case ReasonInterrupted:
-		v.Counts, v.Blocked = false, f.Blocked
+		v.Counts, v.Blocked, v.Panics = false, f.Blocked, f.Panics
+		if f.Panicked {
+			v.Panics++
+		}
+		if v.Panics >= panicAttempts {
+			return v.settle(StateDead, DeathPanic)
+		}
 		return v.retry(s, f, 0)
 	case ReasonBlocked:
 		v.Blocked = f.Blocked + 1
@@ -90,6 +134,32 @@ func reason(r Response) Reason {
 	return ReasonHTTPStatus
 }
 
+func signalOf(why Reason, status int) Signal {
+	switch why {
+	case ReasonOK:
+		return SignalGood
+	case ReasonTimeout, ReasonDNS, ReasonConnect, ReasonTLS, ReasonReset, ReasonProtocol:
+		return SignalBad
+	case ReasonHTTPStatus:
+		switch {
+		case status == http.StatusTooManyRequests:
+			return SignalBusy
+		case status >= 500:
+			return SignalBad
+		}
+	}
+	return SignalNone
+}
+
+// pauses tells whether a status is about the receiver, and not about one event.
+func pauses(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
 func (v Verdict) settle(state State, death DeathReason) Verdict {
 	v.State, v.DeathReason = state, death
 	v.Outcome = OutcomeDead
@@ -102,7 +172,7 @@ func (v Verdict) settle(state State, death DeathReason) Verdict {
 func (v Verdict) retry(s Schedule, f Facts, delay time.Duration) Verdict {
 	next := f.Now.Add(delay)
 	switch {
-	case v.Counts && s.MaxAttempts > 0 && f.Number >= s.MaxAttempts:
+	case v.Counts && !f.Probe && s.MaxAttempts > 0 && f.Number >= s.MaxAttempts:
 		return v.settle(StateDead, DeathMaxAttempts)
 	case !f.ExpiresAt.IsZero() && !next.Before(f.ExpiresAt):
 		return v.settle(StateExpired, "")

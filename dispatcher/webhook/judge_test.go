@@ -48,12 +48,13 @@ var (
 		DeathReason: webhook.DeathGone, Counts: true, Disable: webhook.DisabledGone}
 )
 
-// checkVerdict compares all but the time of the next attempt, which must be
-// set if and only if there is one, and answers how long it is until then.
+// checkVerdict compares what becomes of the delivery, all but the time of the
+// next attempt, which must be set if and only if there is one, and answers how
+// long it is until then. What is said of the endpoint is signal_test.go's.
 func checkVerdict(t *testing.T, f webhook.Facts, got, want webhook.Verdict) time.Duration {
 	t.Helper()
 	next := got.NextAttemptAt
-	got.NextAttemptAt = time.Time{}
+	got.NextAttemptAt, got.Signal, got.PauseUntil = time.Time{}, "", time.Time{}
 	if got != want {
 		t.Errorf("verdict\n got %+v\nwant %+v", got, want)
 	}

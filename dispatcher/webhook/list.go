@@ -71,8 +71,16 @@ type DeadLetter struct {
 
 // Health is how an endpoint is doing.
 type Health struct {
-	// Limit bounds the deliveries in flight.
+	// Breaker is closed while all is well.
+	Breaker BreakerState
+	// OpenUntil is when an open breaker lets one through; zero otherwise.
+	OpenUntil time.Time
+	// Limit bounds the deliveries in flight, as it has adapted.
 	Limit int
+	// WaitingFor is the gate that holds the line back, until WaitingUntil where
+	// that is known; empty when nobody waits.
+	WaitingFor   Gate
+	WaitingUntil time.Time
 	// InFlight, Waiting and Retrying count the open deliveries: with a slot, in
 	// the line, and waiting for a retry.
 	InFlight, Waiting, Retrying int

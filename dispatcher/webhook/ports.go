@@ -9,6 +9,9 @@ import (
 type Fanout struct {
 	Event     Event
 	Endpoints []string
+	// Durable asks Admit to wait until what it wrote is as durable as the store was
+	// configured to make it. What is done later, in nobody's presence, need not wait.
+	Durable bool
 }
 
 // Admitted is the store's answer to one [Fanout].
@@ -20,11 +23,20 @@ type Admitted struct {
 	FannedOut bool
 	// Endpoints of the stored event: those of the first publish.
 	Endpoints []string
-	// Runs that hold a slot and must be enqueued. They may include other
-	// deliveries of the same endpoints, which were waiting.
-	Runs []Run
+	// Releases are of the event's endpoints; their runs may be other deliveries,
+	// which were waiting.
+	Releases []Release
 	// Err is ErrConflict when the id is taken by another type or payload.
 	Err error
+}
+
+// Runs of all releases.
+func (a Admitted) Runs() []Run {
+	var runs []Run
+	for _, r := range a.Releases {
+		runs = append(runs, r.Runs...)
+	}
+	return runs
 }
 
 // ClaimVerdict says what a worker is to do with a task.
@@ -36,7 +48,8 @@ const (
 	ClaimStale ClaimVerdict = iota
 	// ClaimGo: the attempt may be made.
 	ClaimGo
-	// ClaimParked: a gate is closed, the delivery is back in its line: done, no POST.
+	// ClaimParked: a gate is closed, the delivery is back in its line: done, no
+	// POST. Claim.Release may have a wake-up.
 	ClaimParked
 	// ClaimEarly: a retry that was brought back before its time: again at Claim.DueAt.
 	ClaimEarly
@@ -55,14 +68,50 @@ type Claim struct {
 	Number int
 	// Blocked counts the attempts in a row, so far, whose reason was ReasonBlocked.
 	Blocked int
+	// Panics counts the attempts in a row, so far, that ended in a panic.
+	Panics int
+	// Probe: the endpoint's breaker is half open, and this attempt is to tell.
+	Probe bool
+	// Troubled: the endpoint is slow or failing.
+	Troubled bool
+	// Wait is how long the endpoint's rate limit has the attempt wait, at most [RateAhead].
+	Wait time.Duration
 	// DueAt is set with ClaimEarly.
 	DueAt time.Time
+	// Release is set with ClaimParked.
+	Release Release
 	// Event has an empty Payload when its body is no longer stored.
 	Event    Event
 	Endpoint Endpoint
 	// Revision of Endpoint, for the settlement.
 	Revision string
 }
+
+// Release is what a step let go of an endpoint's line.
+type Release struct {
+	// Runs hold a slot and must be enqueued.
+	Runs []Run
+	// Wakeup is when the line is to be looked at again, as nothing in flight will
+	// release it; nil when that is not needed, or arranged before.
+	Wakeup *Wakeup
+	// Breaker tells what became of the endpoint's breaker: BreakerOpen,
+	// BreakerClosed, or nothing.
+	Breaker BreakerState
+}
+
+// Wakeup says that an endpoint's line waits for a gate to open by itself.
+type Wakeup struct {
+	Endpoint EndpointRef
+	Gate     Gate
+	// At is when it opens.
+	At time.Time
+	// Waiting counts the deliveries in the line.
+	Waiting int
+}
+
+// RateAhead is how long before its time a delivery may be claimed under a rate
+// limit: a worker holds it for so long, which keeps the pace even.
+const RateAhead = 100 * time.Millisecond
 
 // Settlement is what a worker, or the reconciler, has to say of a delivery.
 type Settlement struct {
@@ -88,8 +137,8 @@ type Doomed struct {
 type Backlog struct {
 	// Deleted: what is in its line and waits for retries is for CancelOpen.
 	Deleted bool
-	// Released runs must be enqueued.
-	Released []Run
+	// Release is what may run now; what runs it has, nothing else had released.
+	Release Release
 	// Suspects are runs that have been in the queue, or due there, for some time: it must know them.
 	Suspects []Run
 	// Doomed deliveries must be settled.
@@ -122,11 +171,20 @@ type Store interface {
 
 	// Claim decides whether a task may be attempted now, and hands over what the attempt needs.
 	Claim(ctx context.Context, run Run) (Claim, error)
-	// Record saves an attempt and the delivery's new state, and answers which
-	// runs of the same endpoint were released by it. Recording an attempt id
-	// twice answers the same. A settlement of an old run saves its attempt, and
-	// changes the state only when it was delivered.
-	Record(ctx context.Context, s Settlement) ([]Run, error)
+	// Record saves an attempt and the delivery's new state, draws from it what it
+	// means for the endpoint's gates, and answers what it released. Recording an
+	// attempt id twice answers the same runs. A settlement of an old run saves its
+	// attempt, and changes the state only when it was delivered.
+	Record(ctx context.Context, s Settlement) (Release, error)
+	// Park puts a claimed run back into its line: this process has no room for it.
+	// The endpoint gets no more in flight than it has without it, and is woken after delay.
+	Park(ctx context.Context, run Run, delay time.Duration) (Release, error)
+	// Wake releases what may run. With probe a breaker or a Retry-After that
+	// holds the line back lets one through before its time.
+	Wake(ctx context.Context, ref EndpointRef, probe bool) (Release, error)
+	// Spend takes a token of the endpoint's rate limit, and answers how long to
+	// wait for its time, at most most. Errors: [ErrBusy] when that is not enough.
+	Spend(ctx context.Context, ref EndpointRef, most time.Duration) (time.Duration, error)
 
 	// CreateEndpoint stores an endpoint unless its id is taken, and answers what is stored.
 	// Errors: [ErrLimit].
@@ -138,12 +196,12 @@ type Store interface {
 	Routes(ctx context.Context, brand string) ([]Endpoint, error)
 	// Endpoints returns all endpoints of a brand, by id.
 	Endpoints(ctx context.Context, brand string) ([]Endpoint, error)
-	// UpdateEndpoint changes a stored endpoint, and answers it and the runs that
-	// the change released. change may be called several times, each with what
+	// UpdateEndpoint changes a stored endpoint, and answers it and what the change
+	// released; its breaker and its Retry-After begin anew. change may be called several times, each with what
 	// stands now; it must not change ID or Brand, and an error of it ends the
 	// call as it is. A disabled endpoint sends nothing new, and what waits keeps
 	// waiting. Errors: [ErrNotFound].
-	UpdateEndpoint(ctx context.Context, ref EndpointRef, change func(*Endpoint) error) (Endpoint, []Run, error)
+	UpdateEndpoint(ctx context.Context, ref EndpointRef, change func(*Endpoint) error) (Endpoint, Release, error)
 	// DeleteEndpoint leaves a tombstone, which keeps the id taken for as long as
 	// an event may name it. What is open is for CancelOpen. Errors:
 	// [ErrNotFound], also when it was deleted before.
@@ -200,8 +258,10 @@ type Store interface {
 	Inspect(ctx context.Context, ref EndpointRef) (Backlog, error)
 	// Redrive gives a delivery whose task is lost a new run, or its place in
 	// the line; nothing when the run is no longer the current one.
-	Redrive(ctx context.Context, lost Run) ([]Run, error)
+	Redrive(ctx context.Context, lost Run) (Release, error)
 
+	// Servers answers what the servers that are written to say of themselves, by address.
+	Servers(ctx context.Context) ([]ServerInfo, error)
 	// Ping returns an error unless the store answers, and how far its clock is ahead of this process.
 	Ping(ctx context.Context) (skew time.Duration, err error)
 }
@@ -219,11 +279,13 @@ const (
 	TaskAbandoned
 	// TaskEnded: archived or completed.
 	TaskEnded
+	// TaskOrphaned: its state says where it is, and there it is not: no worker will find it.
+	TaskOrphaned
 )
 
 // String names the state as a cause of a re-drive.
 func (s TaskState) String() string {
-	return [...]string{"alive", "missing", "abandoned", "ended"}[s]
+	return [...]string{"alive", "missing", "abandoned", "ended", "orphaned"}[s]
 }
 
 // Queue runs what may run now. It carries ids only.
@@ -234,15 +296,26 @@ type Queue interface {
 	QueueFor(ref EndpointRef) string
 	// Enqueue makes every run a task. A run that is a task already is left as it is.
 	Enqueue(ctx context.Context, runs []Run) error
+	// Schedule makes a wake-up a task of its time, one for each endpoint: one that
+	// is there already is left as it is.
+	Schedule(ctx context.Context, w Wakeup) error
 	// Inspect answers the states of runs, in the order of the input.
 	Inspect(ctx context.Context, runs []Run) ([]TaskState, error)
 	// Remove takes whatever is left of a run's task out of the queue.
 	Remove(ctx context.Context, run Run) error
-	// Run takes tasks and calls handle, until ctx ends; then it takes no more,
-	// waits for the handlers, and returns nil after a clean drain. A nil error of
-	// handle ends the task, a [RetryError] repeats it later, any other error
-	// repeats it after a moment.
-	Run(ctx context.Context, handle func(context.Context, Run) error) error
+	// Run takes tasks and calls their handlers, until ctx ends; then it takes no
+	// more, waits for the handlers, and returns nil after a clean drain. A nil
+	// error of a handler ends the task, a [RetryError] repeats it later, any other
+	// error repeats it after a moment.
+	Run(ctx context.Context, h Handlers) error
+}
+
+// Handlers do what tasks ask for. Both are required.
+type Handlers struct {
+	// Deliver takes a run.
+	Deliver func(ctx context.Context, run Run) error
+	// Wake takes a wake-up; early when somebody had it run well before its time.
+	Wake func(ctx context.Context, ref EndpointRef, early bool) error
 }
 
 // Sender makes the POST. It never returns an error: every failure is a

@@ -4,14 +4,15 @@
 --       11 how often the queue gave the task out again by itself
 -- Answer: {'stale'}: another run, or no longer open
 --         {'early', due ms}: a retry that its worker's end brought back before its time
---         {'parked'}: a gate is closed, the delivery is back in its line
+--         {'parked', wake-up}: a gate is closed, the delivery is back in its line
 --         {'cancelled'}, {'expired'}, {'overdue'}: to be recorded as such
---         {'go', attempts so far, blocked in a row, revision[, disabled, settings]}:
---         settings only when the revision is not the known one
+--         {'go', attempts so far, blocked in a row, revision, panics in a row, ms to wait for its turn,
+--         '1' a probe of the breaker, '1' slow or failing[, disabled, settings]}: settings only when the revision is not
+--         the known one
 -- Cost: O(log n) of the endpoint's sets.
 local event = ARGV[7]
 local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl', 'af')
+local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl', 'af', 'pn')
 if r[1] ~= ARGV[8] or r[2] then return {'stale'} end
 
 local from, due = OUT, nil
@@ -23,25 +24,27 @@ end
 local ep = endpoint()
 local overdue = tonumber(r[3]) + tonumber(ARGV[9])
 local expires = tonumber(r[4] or overdue)
-local gate = closed(ep, math.min(overdue, expires), from == OUT)
-if gate == 'gone' then return {'cancelled'} end
-if gate == 'expired' then return {now >= expires and r[4] and 'expired' or 'overdue'} end
+local shut = closed(ep, math.min(overdue, expires), from == OUT)
+if shut == 'gone' then return {'cancelled'} end
+if shut == 'expired' then return {now >= expires and r[4] and 'expired' or 'overdue'} end
 if due and tonumber(ARGV[11]) > tonumber(r[7] or 0) and tonumber(due) > now + 1000 then
   redis.call('HSET', key, 'af', ARGV[11]) -- once for each: the next is somebody's wish
   return {'early', string.format('%.0f', tonumber(due))}
 end
-if gate then
+local wait = not shut and spend(ep, AHEAD)
+if not wait then
   redis.call('ZREM', from, event)
   redis.call('ZADD', LINE, r[3], event)
-  return {'parked'}
+  return {'parked', wakeup(ep)}
 end
 if from == RETRY then
   redis.call('ZREM', RETRY, event)
   redis.call('ZADD', OUT, now, event)
 end
-local answer = {'go', r[5] or '0', r[6] or '0', ep.rev}
+local troubled = ep.slow or ep.failures > 0 or ep.opened > 0
+local answer = {'go', r[5] or '0', r[6] or '0', ep.rev, r[8] or '0', ms(wait), ep.opened > 0 and '1' or '', troubled and '1' or ''}
 if ep.rev ~= ARGV[10] then
   local f = redis.call('HMGET', ENDPOINT, 'disabled', 'settings')
-  answer[5], answer[6] = f[1] or '', f[2] or ''
+  answer[9], answer[10] = f[1] or '', f[2] or ''
 end
 return answer

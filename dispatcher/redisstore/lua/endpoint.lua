@@ -9,40 +9,70 @@
 local now, limit = tonumber(ARGV[1]), tonumber(ARGV[5])
 local ENDPOINT, LINE, OUT, RETRY, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
--- endpoint answers what the gates need to know; gone: deleted, or never there.
+-- BEGIN is the limit that an endpoint begins with. AHEAD is how long before its time a delivery may be claimed under a rate
+-- limit, ms. LATE is how long a wake-up may be late before the reconciler does its work, ms.
+local BEGIN, AHEAD, LATE = 4, 100, 3000
+
+local function ms(t) return string.format('%.0f', t) end
+
+-- endpoint answers what the gates need to know; gone: deleted, or never there. The fields of the hash beside its settings:
+-- ra Retry-After until, ms  bf failures in a row  bn times the breaker opened (0 closed)  bo open until, ms  al adapted limit
+-- tat when the rate limit's next token is due, ms  rate tokens a second  burst  sl '1' slow  wk when it is woken, ms
 local function endpoint()
-  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit')
-  local own = tonumber(f[4] or 0)
+  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit', 'ra', 'bf', 'bn', 'bo', 'al', 'tat', 'rate', 'burst', 'sl', 'wk')
+  local own, rate = tonumber(f[4] or 0), tonumber(f[11] or 0)
+  local most, opened = own > 0 and own or limit, tonumber(f[7] or 0)
   return {
-    rev = f[1] or '', gone = not f[1] or f[3] == '1',
-    disabled = f[2] and f[2] ~= '', limit = own > 0 and own or limit,
+    rev = f[1] or '', gone = not f[1] or f[3] == '1', disabled = f[2] and f[2] ~= '',
+    most = most, limit = opened > 0 and 1 or math.min(most, tonumber(f[9] or BEGIN)),
+    pause = tonumber(f[5] or 0), failures = tonumber(f[6] or 0), opened = opened, opens = tonumber(f[8] or 0),
+    tat = tonumber(f[10] or 0), step = rate > 0 and 1000 / rate, burst = tonumber(f[12] or 1),
+    slow = f[13] == '1', woken = tonumber(f[14] or 0),
   }
 end
 
 -- raise gives the endpoint a revision that none had before, even one that Redis
 -- lost with its last writes: workers may still hold what stood under it.
 local function raise(ep)
-  redis.call('HSET', ENDPOINT, 'rev', string.format('%.0f', math.max(tonumber(ep.rev) + 1, now)))
+  redis.call('HSET', ENDPOINT, 'rev', ms(math.max(tonumber(ep.rev) + 1, now)))
 end
 
 local function free(ep)
   return ep.limit - redis.call('ZCARD', OUT)
 end
 
--- closed answers the first closed gate, or false. ends: when the delivery
--- expires, ms; held: whether it has its slot already. New gates go here, in the
--- order: gone, disabled, expired, Retry-After, breaker, slot, rate.
+-- closed answers the first closed gate and, where that is known, when it opens, ms; or false. ends: when the delivery
+-- expires, ms; held: whether it has its slot already. The order: gone, disabled, expired, Retry-After, breaker, slot; the
+-- rate is the last, of a claim and of a release.
 local function closed(ep, ends, held)
   if ep.gone then return 'gone' end
   if ep.disabled then return 'disabled' end
   if ends and now >= ends then return 'expired' end
-  if not held and free(ep) <= 0 then return 'slot' end
+  if now < ep.pause then return 'retryAfter', ep.pause end
+  if ep.opened > 0 and now < ep.opens then return 'breaker', ep.opens end
+  -- What is held at a half-open breaker leaves until one is left.
+  if (not held or ep.opened > 0) and free(ep) + (held and 1 or 0) <= 0 then return 'slot' end
   return false
+end
+
+-- turn answers when the next delivery may go under the rate limit, ms (GCRA: tat runs one step ahead for each token taken).
+local function turn(ep)
+  return math.max(ep.tat, now) - (ep.burst - 1) * ep.step
+end
+
+-- spend takes a token and answers how long to wait for its time, ms; or nil, and its time, when that is more than most.
+local function spend(ep, most)
+  if not ep.step then return 0 end
+  local at = turn(ep)
+  if at > now + most then return nil, at end
+  ep.tat = math.max(ep.tat, now) + ep.step
+  redis.call('HSET', ENDPOINT, 'tat', string.format('%.3f', ep.tat))
+  return math.max(0, at - now)
 end
 
 -- record answers the key of a delivery's record. Its fields have short names, there
 -- is one for every delivery: v format  run  q queue  pub published, ms  exp expires, ms
--- n attempts that count  bl blocked in a row  up updated, ms  st final state
+-- n attempts that count  bl blocked in a row  pn panics in a row  up updated, ms  st final state
 -- dr reason of death  af failures of the task seen  last, prev attempt ids  k attempts kept  a0 … a99 where they are kept
 local function record(event)
   return ARGV[2] .. event
@@ -58,13 +88,41 @@ local function start(event, published)
   return {event, tostring(run), ARGV[3]}
 end
 
--- release fills the free slots from the head of the line; answers the runs.
+-- release fills the free slots from the head of the line, under a rate limit with no more than may go; answers the runs.
 local function release(ep)
   local runs = {}
   if closed(ep) then return runs end
-  local popped = redis.call('ZPOPMIN', LINE, free(ep))
+  local room = free(ep)
+  if ep.step then
+    room = math.min(room, math.floor((now + AHEAD - turn(ep)) / ep.step) + 1)
+    if room <= 0 then return runs end
+  end
+  local popped = redis.call('ZPOPMIN', LINE, room)
   for i = 1, #popped, 2 do
-    runs[#runs + 1] = start(popped[i], string.format('%.0f', tonumber(popped[i + 1])))
+    runs[#runs + 1] = start(popped[i], ms(tonumber(popped[i + 1])))
   end
   return runs
+end
+
+-- gate answers what holds the line back, and until when, ms, where it opens by itself.
+local function gate(ep)
+  local name, at = closed(ep)
+  if not name and ep.step then
+    at = turn(ep) - AHEAD
+    if at > now then return 'rateLimit', math.max(at, now + AHEAD / 2) end
+  end
+  return name, at
+end
+
+-- wakeup answers {gate, when ms, how many wait} if the line is to be looked at by a clock, because nothing in flight will
+-- release it by then; nothing if that was arranged before.
+local function wakeup(ep)
+  local name, at = gate(ep)
+  if not at or (ep.woken > now and ep.woken <= at) then return {} end
+  local waiting = redis.call('ZCARD', LINE)
+  if waiting == 0 then return {} end
+  at = math.ceil(at)
+  redis.call('HSET', ENDPOINT, 'wk', ms(at))
+  redis.call('ZADD', DUE, 'LT', at + LATE, ARGV[6])
+  return {name, ms(at), waiting}
 end

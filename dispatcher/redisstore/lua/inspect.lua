@@ -1,7 +1,7 @@
 -- Looks at one endpoint for the reconciler, and releases what may run.
 --
 -- ARGV  7 maxAge, ms  8 how long a task may be unseen, ms  9 how many to answer of each kind
--- Answer: {runs released, suspects {{event, run, queue}, …}, cancelled {event, …}, overdue {event, …},
+-- Answer: {{runs released, wake-up}, suspects {{event, run, queue}, …}, cancelled {event, …}, overdue {event, …},
 --         expired {event, …}, 1 if the endpoint was deleted: what it has in its line or waiting for a
 --         retry is for cancel.lua, and not answered}
 -- Cost: O(log n + answered) of the endpoint's sets.
@@ -31,9 +31,26 @@ for _, set in ipairs(ep.gone and {OUT} or {OUT, RETRY}) do
   end
 end
 
+-- again answers when there is something to see: soon while there are tasks, else when a gate opens or a retry is due.
+local function again()
+  if ep.gone or redis.call('ZCARD', OUT) > 0 then return now + 5000 end
+  local at = now + 60000
+  local name, opens = gate(ep)
+  if not name and redis.call('EXISTS', LINE) == 1 then at = now + 5000 end
+  if opens then at = math.min(at, opens + LATE) end
+  local due = redis.call('ZRANGE', RETRY, 0, 0, 'WITHSCORES')
+  if due[2] then at = math.min(at, tonumber(due[2]) + tonumber(ARGV[8])) end
+  return math.max(at, now + 5000)
+end
+
+if ep.woken > 0 and ep.woken <= now then
+  redis.call('HDEL', ENDPOINT, 'wk')
+  ep.woken = 0
+end
+local wake = wakeup(ep)
 if redis.call('EXISTS', LINE, OUT, RETRY) == 0 then
   redis.call('ZREM', DUE, ARGV[6])
 else
-  redis.call('ZADD', DUE, now + 5000, ARGV[6])
+  redis.call('ZADD', DUE, ms(again()), ARGV[6])
 end
-return {runs, suspects, cancelled, overdue, expired, ep.gone and 1 or 0}
+return {{runs, wake}, suspects, cancelled, overdue, expired, ep.gone and 1 or 0}

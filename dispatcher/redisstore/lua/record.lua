@@ -8,11 +8,15 @@
 --       18 attempts older than this go, ms  19 lifetime of the attempts, ms
 --       20 dead letters older than this go, ms  21 lifetime of the dead letters, ms
 --       22 revision of the endpoint that the attempt was made to ('' any): another one is not disabled for it
--- Answer: the runs released {{event, run, queue}, …}; the same again for a known attempt id.
+--       23 panics in a row  24 signal of the attempt: good, bad, busy or ''  25 its beginning, ms  26 its duration, ms
+--       27 the receiver asks for a pause until, ms (0 not)  28 failures that open the breaker  29 first rest, ms
+--       30 longest rest, ms
+-- Answer: {runs released {{event, run, queue}, …}, wake-up, 'open' or 'closed' if the breaker changed}; the same runs
+--         again for a known attempt id.
 -- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
 local event, run, attempt, state = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
 local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev')
+local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn')
 
 -- again answers what was released when this attempt was recorded first: it went
 -- out in that millisecond. Others may have; to enqueue a run twice is harmless.
@@ -24,8 +28,8 @@ local function again(at)
   end
   return runs
 end
-if attempt ~= '' and r[4] == attempt then return again(r[5]) end
-if attempt ~= '' and r[7] == attempt then return {} end -- two workers may hold the same run
+if attempt ~= '' and r[4] == attempt then return {again(r[5]), {}, ''} end
+if attempt ~= '' and r[7] == attempt then return {{}, {}, ''} end -- two workers may hold the same run
 
 -- keep adds the attempt to the endpoint's stream and remembers where.
 local function keep()
@@ -43,6 +47,74 @@ local function leave(sets)
   return left > 0
 end
 
+-- adapt moves the limit. A round is as many answers as the limit: one that was held back by the limit doubles it, a failure
+-- halves it, and so does a round that took more than SLOW and more than twice what the best one took: then it is us who
+-- make it slow. An endpoint that is always slow keeps what it can take. Fields: rn answers and rd their time in this round,
+-- rk answers still to come from before the limit was halved, lb the best round's mean.
+local SLOW = 1000
+local function adapt(ep, signal, took, put)
+  local out = redis.call('ZCARD', OUT)
+  local held = out + 1 >= ep.limit and redis.call('EXISTS', LINE) == 1
+  if signal == 'good' and took <= SLOW and not ep.slow and not held then return end
+  local f = redis.call('HMGET', ENDPOINT, 'rn', 'rd', 'rk', 'lb')
+  local answers, time, late = tonumber(f[1] or 0) + 1, tonumber(f[2] or 0) + took, math.max(0, tonumber(f[3] or 0) - 1)
+  local al = ep.limit
+  if signal ~= 'good' then
+    if late == 0 then al, late, answers, time = math.max(1, math.floor(al / 2)), out, 0, 0 end
+  elseif answers >= al then
+    local mean = time / answers
+    local best = math.min(mean, tonumber(f[4] or mean) * 1.25)
+    local slow = mean > SLOW
+    if slow and mean > 2 * best then
+      al = math.max(math.min(BEGIN, al), math.floor(al / 2))
+    elseif held then
+      al = math.min(ep.most, al * 2)
+    end
+    put('lb', string.format('%.1f', best))
+    put('sl', slow and '1' or '')
+    answers, time = 0, 0
+  end
+  put('rn', answers)
+  put('rd', ms(time))
+  put('rk', late)
+  if ep.opened == 0 and al ~= ep.limit then
+    put('al', al)
+    ep.limit = al
+  end
+end
+
+-- learn draws from the attempt what it says of its endpoint: the receiver's wish for a pause, failures in a row, and how
+-- much it can take. Answers 'open' or 'closed' if the breaker changed. An endpoint without a line that is well costs nothing.
+local function learn(ep)
+  local signal, began, took, pause = ARGV[24], tonumber(ARGV[25]), tonumber(ARGV[26]), tonumber(ARGV[27])
+  local set, changed = {}, ''
+  local function put(name, value)
+    set[#set + 1], set[#set + 2] = name, tostring(value)
+  end
+  if pause > ep.pause then
+    put('ra', ms(pause))
+    ep.pause = pause
+  end
+  if signal == 'good' and ep.opened > 0 then
+    changed = 'closed'
+    for name, value in pairs({bf = 0, bn = 0, bo = 0, al = 1, rn = 0, rd = 0, rk = 0}) do put(name, value) end
+  elseif signal == 'good' and ep.failures > 0 then
+    put('bf', 0)
+  elseif signal == 'bad' then
+    local failures = ep.failures + 1
+    put('bf', failures)
+    -- What began before the breaker opened says nothing new.
+    if ep.opened == 0 and failures >= tonumber(ARGV[28]) or ep.opened > 0 and began >= ep.opens then
+      put('bn', ep.opened + 1)
+      put('bo', ms(now + math.min(tonumber(ARGV[29]) * 2 ^ math.min(ep.opened, 30), tonumber(ARGV[30]))))
+      changed = 'open'
+    end
+  end
+  if signal ~= '' and changed ~= 'closed' then adapt(ep, signal, took, put) end
+  if #set > 0 then redis.call('HSET', ENDPOINT, unpack(set)) end
+  return changed
+end
+
 local sets = {}
 if run == '0' then sets = r[1] and {LINE, RETRY} or {LINE, RETRY, OUT} -- no record: it ended by itself
 elseif state == 'delivered' then sets = {OUT, RETRY, LINE}
@@ -54,6 +126,7 @@ if open then
   if ARGV[14] == '1' then redis.call('HINCRBY', key, 'n', 1) end
   redis.call('HSET', key, 'v', '1', 'up', now)
   if ARGV[15] ~= (r[3] or '0') then redis.call('HSET', key, 'bl', ARGV[15]) end
+  if ARGV[23] ~= (r[8] or '0') then redis.call('HSET', key, 'pn', ARGV[23]) end
   if state == 'retrying' then
     redis.call('ZADD', RETRY, ARGV[13], event)
     redis.call('PEXPIRE', key, ARGV[4])
@@ -68,15 +141,20 @@ if open then
     redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', '(' .. ARGV[20])
     redis.call('PEXPIRE', KEYS[7], ARGV[21])
   end
-else
-  if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ARGV[17]) end
-  return {}
+elseif redis.call('PTTL', key) < 0 then
+  redis.call('PEXPIRE', key, ARGV[17])
 end
 
 local ep = endpoint()
+local breaker = ''
+if not ep.gone and ARGV[22] == ep.rev then breaker = learn(ep) end
 if ARGV[16] ~= '' and not ep.gone and not ep.disabled and (ARGV[22] == '' or ARGV[22] == ep.rev) then
   redis.call('HSET', ENDPOINT, 'disabled', ARGV[16], 'disabledAt', now)
   raise(ep)
+  breaker, ep = '', endpoint()
+elseif breaker ~= '' then
   ep = endpoint()
 end
-return release(ep)
+if not open then return {{}, {}, breaker} end
+local runs = release(ep)
+return {runs, wakeup(ep), breaker}

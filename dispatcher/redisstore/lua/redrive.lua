@@ -1,14 +1,15 @@
 -- Gives a delivery whose task is lost a new run, or its place in the line.
 --
 -- ARGV  7 event  8 the run that is lost
--- Answer: the run to enqueue {{event, run, queue}}, or nothing.
+-- Answer: {the run to enqueue {{event, run, queue}}, or none, wake-up}.
 -- Cost: O(log n) of the endpoint's sets.
 local event = ARGV[7]
 local r = redis.call('HMGET', record(event), 'run', 'st', 'pub')
-if r[1] ~= ARGV[8] or r[2] then return {} end
-if redis.call('ZREM', OUT, event) + redis.call('ZREM', RETRY, event) == 0 then return {} end
-if closed(endpoint()) then
+if r[1] ~= ARGV[8] or r[2] then return {{}, {}} end
+if redis.call('ZREM', OUT, event) + redis.call('ZREM', RETRY, event) == 0 then return {{}, {}} end
+local ep = endpoint()
+if gate(ep) then
   redis.call('ZADD', LINE, r[3], event)
-  return {}
+  return {{}, wakeup(ep)}
 end
-return {start(event, r[3])}
+return {{start(event, r[3])}, {}}

@@ -1,12 +1,12 @@
 -- Reads how one delivery stands.
 --
 -- ARGV  7 event
--- Answer: {state, attempts, next ms, death, updated ms, position in the line, gate}, '' where there is
---         none; nothing when there is no such delivery.
+-- Answer: {state, attempts, next ms, death, updated ms, position in the line, gate, until ms}, '' where there
+--         is none; nothing when there is no such delivery.
 -- Cost: O(log n) of the endpoint's sets.
 local event = ARGV[7]
 local r = redis.call('HMGET', record(event), 'st', 'n', 'dr', 'up')
-local answer = {r[1] or '', r[2] or '0', '', r[3] or '', r[4] or '', '', ''}
+local answer = {r[1] or '', r[2] or '0', '', r[3] or '', r[4] or '', '', '', ''}
 if r[1] then return answer end
 
 local rank = redis.call('ZRANK', LINE, event)
@@ -16,7 +16,9 @@ if since and answer[5] == '' then answer[5] = string.format('%.0f', tonumber(sin
 if rank then
   answer[1], answer[6] = 'waiting', tostring(rank + 1)
   local ep = endpoint()
-  if not ep.gone then answer[7] = ep.disabled and 'disabled' or 'slot' end -- a deleted one's waits to be cancelled
+  local name, at = gate(ep)
+  if not ep.gone then answer[7] = name or 'slot' end -- a deleted one's waits to be cancelled
+  answer[8] = at and ms(at) or ''
 elseif next then
   answer[1], answer[3] = 'retrying', string.format('%.0f', tonumber(next))
 elseif since then

@@ -3,6 +3,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,6 +60,49 @@ func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
 	client := redis.NewClusterClient(options)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// AddReplica runs a server that copies the master at addr, and returns once it has all of it.
+func (c *Cluster) AddReplica(t testing.TB, addr string) *Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), clusterWithin)
+	defer cancel()
+	master := c.nodes[slices.IndexFunc(c.nodes, func(s *Server) bool { return s.Addr() == addr })]
+	if err := master.Admin(t).ConfigSet(ctx, "repl-diskless-sync-delay", "0").Err(); err != nil {
+		t.Fatalf("add replica: %v", err)
+	}
+	replica := startNode(t)
+	if master.users != "" {
+		for key, value := range map[string]string{"masteruser": admin, "masterauth": Password} {
+			if err := replica.client.ConfigSet(ctx, key, value).Err(); err != nil {
+				t.Fatalf("add replica: %v", err)
+			}
+		}
+	}
+	if err := replica.follow(ctx, master.Admin(t)); err != nil {
+		t.Fatalf("add replica: %v", err)
+	}
+	return replica.server
+}
+
+// follow makes an empty node one that copies a master.
+func (n *clusterNode) follow(ctx context.Context, master *redis.Client) error {
+	if err := master.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", n.server.port, n.bus).Err(); err != nil {
+		return fmt.Errorf("meet %s: %w", n.server.Addr(), err)
+	}
+	id, err := master.Do(ctx, "CLUSTER", "MYID").Text()
+	if err != nil {
+		return fmt.Errorf("id of the master: %w", err)
+	}
+	online := ",port=" + strconv.Itoa(n.server.port) + ",state=online,"
+	for n.client.ClusterReplicate(ctx, id).Err() != nil || !strings.Contains(master.Info(ctx, "replication").Val(), online) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not in step: %w", ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 type clusterNode struct {

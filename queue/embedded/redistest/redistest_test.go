@@ -85,6 +85,35 @@ func TestClusterServesEverySlot(t *testing.T) {
 	}
 }
 
+func TestReplicaCopies(t *testing.T) {
+	primary := redistest.Start(t)
+	if err := primary.Admin(t).Set(t.Context(), "before", "1", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	replica := redistest.StartReplica(t, primary)
+	if n := replica.Admin(t).Exists(t.Context(), "before").Val(); n != 1 {
+		t.Fatal("the replica is not in step")
+	}
+	if n := primary.Admin(t).Wait(t.Context(), 1, 0).Val(); n != 1 {
+		t.Fatalf("%d replicas, want 1", n)
+	}
+}
+
+func TestClusterReplicaCopies(t *testing.T) {
+	c := redistest.StartCluster(t)
+	rdb := redistest.Admin(t, c.Client(t)).(*redis.ClusterClient)
+	if err := rdb.Set(t.Context(), "key", "1", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	master, err := rdb.MasterForKey(t.Context(), "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := c.AddReplica(t, master.Options().Addr).Admin(t).DBSize(t.Context()).Val(); n != 1 {
+		t.Fatalf("the replica has %d keys, want 1", n)
+	}
+}
+
 func TestWithoutServerOnPath(t *testing.T) {
 	for require, want := range map[string]string{"": "skip", "chrome": "skip", "redis": "fatal", "chrome,redis": "fatal"} {
 		t.Run("require "+require, func(t *testing.T) {

@@ -1,0 +1,356 @@
+package dispatcher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/dispatchertest"
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
+)
+
+// diary is a log that a test reads while it is written.
+type diary struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *diary) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+// count is how often it has the words.
+func (l *diary) count(words string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), words)
+}
+
+func (l *diary) keep(c *dispatcher.Config) {
+	c.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// notRun is a dispatcher on a server that has not begun.
+func notRun(t *testing.T, rdb redis.UniversalClient, change func(*dispatcher.Config)) *dispatcher.Dispatcher {
+	t.Helper()
+	cfg := dispatchertest.Config()
+	cfg.Redis, cfg.Logger = rdb, slog.New(slog.DiscardHandler)
+	change(&cfg)
+	d, err := dispatcher.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func set(t *testing.T, server *redistest.Server, parameter, value string) {
+	t.Helper()
+	if err := server.Admin(t).ConfigSet(t.Context(), parameter, value).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitsForDisk is a configuration that Redis 7.0 cannot serve.
+func waitsForDisk(c *dispatcher.Config) { c.Durable.AOFs = 1 }
+
+func asIs(*dispatcher.Config) {}
+
+// TestRedisThatIsNoneToKeepEventsOn is refused by everything that waits for Redis, with what is wrong and what to set.
+func TestRedisThatIsNoneToKeepEventsOn(t *testing.T) {
+	t.Parallel()
+	evicting := func(policy string) []string { return []string{"--maxmemory", "100mb", "--maxmemory-policy", policy} }
+	for name, tt := range map[string]struct {
+		options []string
+		change  func(*dispatcher.Config)
+		want    []string
+	}{
+		"evicts the oldest":   {evicting("allkeys-lru"), asIs, []string{"maxmemory-policy is allkeys-lru", "set it to noeviction"}},
+		"evicts what expires": {evicting("volatile-ttl"), asIs, []string{"maxmemory-policy is volatile-ttl", "set it to noeviction"}},
+		"knows no WAITAOF":    {[]string{"--appendonly", "yes"}, waitsForDisk, []string{"redis.durable waitaof:1", "needs Redis 7.2", "this is 7.0."}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t, tt.options...)
+			if strings.Contains(name, "WAITAOF") && !strings.Contains(server.Admin(t).Info(t.Context(), "server").Val(), "redis_version:7.0.") {
+				t.Skip("this Redis knows it")
+			}
+			d := notRun(t, server.Client(t), tt.change)
+			ctx, cancel := context.WithTimeout(t.Context(), dispatchertest.Patience) // a Run that goes on ends then
+			defer cancel()
+			for method, err := range map[string]error{
+				"CheckRedis": d.CheckRedis(ctx), "Ready": d.Ready(ctx), "AwaitKeys": d.AwaitKeys(ctx), "Run": d.Run(ctx),
+			} {
+				if _, ok := errors.AsType[*webhook.ServerError](err); !ok {
+					t.Errorf("%s: %v", method, err)
+					continue
+				}
+				for _, words := range tt.want {
+					if !strings.Contains(err.Error(), words) {
+						t.Errorf("%s: %q lacks %q", method, err, words)
+					}
+				}
+			}
+			if d.AwaitRedis(ctx) {
+				t.Error("AwaitRedis goes on")
+			}
+		})
+	}
+}
+
+// staged has Redis say another version of itself than it is, and nothing else change.
+type staged struct{ version string }
+
+func (s staged) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (s staged) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (s staged) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if info, ok := cmd.(*redis.StringCmd); ok && cmd.Name() == "info" {
+			before, after, _ := strings.Cut(info.Val(), "redis_version:")
+			_, after, _ = strings.Cut(after, "\r\n")
+			info.SetVal(before + "redis_version:" + s.version + "\r\n" + after)
+		}
+		return err
+	}
+}
+
+// WAITAOF has to be known, and there has to be a file.
+func TestVersionsThatKnowWaitAOF(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--appendonly", "yes")
+	for _, file := range []string{"yes", "no"} {
+		set(t, server, "appendonly", file)
+		for version, want := range map[string]string{
+			"6.2.14": "needs Redis 7.2", "7.0.15": "needs Redis 7.2", "7.1.241": "needs Redis 7.2",
+			"7.2.0": "", "7.4.1": "", "7.10.0": "", "8.0.0": "", "10.1.0": "",
+		} {
+			if want == "" && file == "no" {
+				want = "set appendonly to yes"
+			}
+			rdb := server.Client(t)
+			rdb.AddHook(staged{version})
+			err := notRun(t, rdb, waitsForDisk).CheckRedis(t.Context())
+			if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, appendonly %s: %v, want %q", version, file, err, want)
+			}
+		}
+	}
+}
+
+// TestRedisBeginsToEvict: readiness fails and is back; deliveries go on, as what waits is what could be dropped.
+func TestRedisBeginsToEvict(t *testing.T) {
+	t.Parallel()
+	var log diary
+	server := redistest.Start(t, "--maxmemory", "100mb")
+	d := onServer(t, server, log.keep)
+	r := d.Receiver(t, "acme", webhook.PurposeStatus)
+	if err := d.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	set(t, server, "maxmemory-policy", "allkeys-random")
+	dispatchertest.Eventually(t, func() bool { return log.count("redis is not one to keep events on") > 0 }) // also when nobody asks
+	err := d.Ready(t.Context())
+	if _, ok := errors.AsType[*webhook.ServerError](err); !ok {
+		t.Errorf("ready: %v", err)
+	}
+	if _, err := d.Publish(t.Context(), event("e1")); err != nil {
+		t.Error(err)
+	}
+	r.Wait(t, 1)
+	set(t, server, "maxmemory-policy", "noeviction")
+	if err := d.Ready(t.Context()); err != nil {
+		t.Errorf("ready again: %v", err)
+	}
+}
+
+// TestReadyNotOnAReplica: one that was demoted takes no writes.
+func TestReadyNotOnAReplica(t *testing.T) {
+	t.Parallel()
+	replica := redistest.StartReplica(t, redistest.Start(t))
+	d := notRun(t, replica.Client(t), asIs)
+	if err := d.Ready(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("ready: %v", err)
+	}
+}
+
+// What an operator should know of a Redis is said once, and no more than is true.
+func TestCautionsOnce(t *testing.T) {
+	t.Parallel()
+	const noFile, wouldEvict = "a crash of redis loses", "redis would drop what is stored"
+	for name, tt := range map[string]struct {
+		options            []string
+		noFile, wouldEvict int
+	}{
+		"no file":                     {nil, 1, 0},
+		"a file":                      {[]string{"--appendonly", "yes"}, 0, 0},
+		"evicts without a limit":      {[]string{"--appendonly", "yes", "--maxmemory-policy", "allkeys-lru"}, 0, 1},
+		"a limit, and does not evict": {[]string{"--appendonly", "yes", "--maxmemory", "100mb"}, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log diary
+			d := notRun(t, redistest.Start(t, tt.options...).Client(t), log.keep)
+			for range 2 {
+				if !d.AwaitRedis(t.Context()) || d.AwaitKeys(t.Context()) != nil {
+					t.Fatal("not ready")
+				}
+			}
+			if got := log.count(noFile); got != tt.noFile {
+				t.Errorf("said %d times: %s", got, noFile)
+			}
+			if got := log.count(wouldEvict); got != tt.wouldEvict {
+				t.Errorf("said %d times: %s", got, wouldEvict)
+			}
+		})
+	}
+	var log diary
+	d := notRun(t, dispatchertest.Embedded(t), log.keep)
+	if !d.AwaitRedis(t.Context()) || log.count("redis") != 0 {
+		t.Error("something is said of a server that says nothing")
+	}
+}
+
+// inUse is how much memory a server uses, in bytes.
+func inUse(t *testing.T, admin *redis.Client) (bytes int) {
+	t.Helper()
+	_, rest, _ := strings.Cut(admin.Info(t.Context(), "memory").Val(), "used_memory:")
+	fmt.Sscan(rest, &bytes)
+	return bytes
+}
+
+// TestRedisFillsUp: from the watermark on publishing is refused, what was accepted is delivered, and all is well once there is
+// room.
+func TestRedisFillsUp(t *testing.T) {
+	t.Parallel()
+	var log diary
+	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
+	d := onServer(t, server, log.keep)
+	r := d.Receiver(t, "acme", webhook.PurposeStatus)
+	answer := make(chan struct{})
+	r.Answer(func(http.ResponseWriter, *http.Request) { <-answer })
+	for i := range 20 {
+		if _, err := d.Publish(t.Context(), event(fmt.Sprint("before-", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin := server.Admin(t)
+	if err := admin.Set(t.Context(), "ballast", strings.Repeat("x", 30<<20), 0).Err(); err != nil { // beside which all else counts little
+		t.Fatal(err)
+	}
+	set(t, server, "maxmemory", fmt.Sprint(inUse(t, admin)*100/90))
+	var refused error
+	dispatchertest.Eventually(t, func() bool {
+		_, refused = d.Publish(t.Context(), event("refused"))
+		return refused != nil
+	})
+	if !errors.Is(refused, webhook.ErrFull) || !errors.Is(refused, webhook.ErrUnavailable) {
+		t.Fatalf("refused with %v", refused)
+	}
+	if _, err := d.PublishBatch(t.Context(), []webhook.Event{event("batch")}); !errors.Is(err, webhook.ErrFull) {
+		t.Errorf("batch: %v", err)
+	}
+	if err := d.Ready(t.Context()); err != nil {
+		t.Errorf("not ready to deliver: %v", err)
+	}
+	close(answer)
+	for i := range 20 {
+		d.WaitDelivered(t, "acme", fmt.Sprint("before-", i))
+	}
+	if _, err := d.Explain(t.Context(), webhook.EventRef{Brand: "acme", ID: "batch"}); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("of what was refused something is stored: %v", err)
+	}
+	if n := log.count("redis is nearly full"); n != 1 {
+		t.Errorf("said %d times that it is full", n)
+	}
+	if err := admin.Del(t.Context(), "ballast").Err(); err != nil {
+		t.Fatal(err)
+	}
+	dispatchertest.Eventually(t, func() bool {
+		_, err := d.Publish(t.Context(), event("after"))
+		return err == nil
+	})
+	d.WaitDelivered(t, "acme", "after")
+}
+
+// TestPublishersLookOnceASecond how full Redis is, however many they are.
+func TestPublishersLookOnceASecond(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	d := notRun(t, server.Client(t), asIs)
+	admin := server.Admin(t)
+	if err := admin.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	var publishers sync.WaitGroup
+	for p := range 4 {
+		publishers.Go(func() {
+			for i := range 100 {
+				if _, err := d.Publish(t.Context(), event(fmt.Sprint(p, "-", i))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	publishers.Wait()
+	most := int(time.Since(began)/time.Second) + 1
+	_, asked, _ := strings.Cut(admin.Info(t.Context(), "commandstats").Val(), "cmdstat_info:calls=")
+	n := 0
+	fmt.Sscan(asked, &n)
+	if n < 1 || n > most {
+		t.Errorf("asked %d times in %s", n, time.Since(began))
+	}
+}
+
+// TestDurablePublish freezes the replica: a publish is refused in time, and accepted when it is repeated; what is delivered
+// meanwhile waits for nobody.
+func TestDurablePublish(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Start(t)
+	replica := redistest.StartReplica(t, primary)
+	d := onServer(t, primary, func(c *dispatcher.Config) { c.Durable.Replicas, c.Durable.Timeout = 1, 500*time.Millisecond })
+	r := d.Receiver(t, "acme", webhook.PurposeStatus)
+	if _, err := d.Publish(t.Context(), event("before")); err != nil {
+		t.Fatal(err)
+	}
+	d.WaitDelivered(t, "acme", "before")
+	replica.Stop(t)
+	began := time.Now()
+	_, err := d.Publish(t.Context(), event("during"))
+	took := time.Since(began)
+	t.Logf("refused after %s", took.Round(time.Millisecond))
+	if !errors.Is(err, webhook.ErrUnavailable) || errors.Is(err, webhook.ErrFull) || took > answeredWithin {
+		t.Fatalf("with a frozen replica: %v after %s", err, took)
+	}
+	if _, err := d.Publish(t.Context(), event("during")); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("repeated: %v", err)
+	}
+	d.WaitDelivered(t, "acme", "during") // it was stored: the reconciler finishes it, and does not wait
+	if _, err := d.Publish(t.Context(), event("during")); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("repeated after its delivery: %v", err)
+	}
+	replica.Continue(t)
+	dispatchertest.Eventually(t, func() bool {
+		receipt, err := d.Publish(t.Context(), event("during"))
+		return err == nil && receipt.Duplicate
+	})
+	if n := len(r.Received()); n != 2 {
+		t.Errorf("%d webhooks, want 2", n)
+	}
+}
