@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -223,134 +220,5 @@ func TestCautionsOnce(t *testing.T) {
 	d := notRun(t, dispatchertest.Embedded(t), log.keep)
 	if !d.AwaitRedis(t.Context()) || log.count("redis") != 0 {
 		t.Error("something is said of a server that says nothing")
-	}
-}
-
-// inUse is how much memory a server uses, in bytes.
-func inUse(t *testing.T, admin *redis.Client) (bytes int) {
-	t.Helper()
-	_, rest, _ := strings.Cut(admin.Info(t.Context(), "memory").Val(), "used_memory:")
-	fmt.Sscan(rest, &bytes)
-	return bytes
-}
-
-// TestRedisFillsUp: from the watermark on publishing is refused, what was accepted is delivered, and all is well once there is
-// room.
-func TestRedisFillsUp(t *testing.T) {
-	t.Parallel()
-	var log diary
-	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
-	d := onServer(t, server, log.keep)
-	r := d.Receiver(t, "acme", webhook.PurposeStatus)
-	answer := make(chan struct{})
-	r.Answer(func(http.ResponseWriter, *http.Request) { <-answer })
-	for i := range 20 {
-		if _, err := d.Publish(t.Context(), event(fmt.Sprint("before-", i))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	admin := server.Admin(t)
-	if err := admin.Set(t.Context(), "ballast", strings.Repeat("x", 30<<20), 0).Err(); err != nil { // beside which all else counts little
-		t.Fatal(err)
-	}
-	set(t, server, "maxmemory", fmt.Sprint(inUse(t, admin)*100/90))
-	var refused error
-	dispatchertest.Eventually(t, func() bool {
-		_, refused = d.Publish(t.Context(), event("refused"))
-		return refused != nil
-	})
-	if !errors.Is(refused, webhook.ErrFull) || !errors.Is(refused, webhook.ErrUnavailable) {
-		t.Fatalf("refused with %v", refused)
-	}
-	if _, err := d.PublishBatch(t.Context(), []webhook.Event{event("batch")}); !errors.Is(err, webhook.ErrFull) {
-		t.Errorf("batch: %v", err)
-	}
-	if err := d.Ready(t.Context()); err != nil {
-		t.Errorf("not ready to deliver: %v", err)
-	}
-	close(answer)
-	for i := range 20 {
-		d.WaitDelivered(t, "acme", fmt.Sprint("before-", i))
-	}
-	if _, err := d.Explain(t.Context(), webhook.EventRef{Brand: "acme", ID: "batch"}); !errors.Is(err, webhook.ErrNotFound) {
-		t.Errorf("of what was refused something is stored: %v", err)
-	}
-	if n := log.count("redis is nearly full"); n != 1 {
-		t.Errorf("said %d times that it is full", n)
-	}
-	if err := admin.Del(t.Context(), "ballast").Err(); err != nil {
-		t.Fatal(err)
-	}
-	dispatchertest.Eventually(t, func() bool {
-		_, err := d.Publish(t.Context(), event("after"))
-		return err == nil
-	})
-	d.WaitDelivered(t, "acme", "after")
-}
-
-// TestPublishersLookOnceASecond how full Redis is, however many they are.
-func TestPublishersLookOnceASecond(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	d := notRun(t, server.Client(t), asIs)
-	admin := server.Admin(t)
-	if err := admin.ConfigResetStat(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	var publishers sync.WaitGroup
-	for p := range 4 {
-		publishers.Go(func() {
-			for i := range 100 {
-				if _, err := d.Publish(t.Context(), event(fmt.Sprint(p, "-", i))); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	publishers.Wait()
-	most := int(time.Since(began)/time.Second) + 1
-	_, asked, _ := strings.Cut(admin.Info(t.Context(), "commandstats").Val(), "cmdstat_info:calls=")
-	n := 0
-	fmt.Sscan(asked, &n)
-	if n < 1 || n > most {
-		t.Errorf("asked %d times in %s", n, time.Since(began))
-	}
-}
-
-// TestDurablePublish freezes the replica: a publish is refused in time, and accepted when it is repeated; what is delivered
-// meanwhile waits for nobody.
-func TestDurablePublish(t *testing.T) {
-	t.Parallel()
-	primary := redistest.Start(t)
-	replica := redistest.StartReplica(t, primary)
-	d := onServer(t, primary, func(c *dispatcher.Config) { c.Durable.Replicas, c.Durable.Timeout = 1, 500*time.Millisecond })
-	r := d.Receiver(t, "acme", webhook.PurposeStatus)
-	if _, err := d.Publish(t.Context(), event("before")); err != nil {
-		t.Fatal(err)
-	}
-	d.WaitDelivered(t, "acme", "before")
-	replica.Stop(t)
-	began := time.Now()
-	_, err := d.Publish(t.Context(), event("during"))
-	took := time.Since(began)
-	t.Logf("refused after %s", took.Round(time.Millisecond))
-	if !errors.Is(err, webhook.ErrUnavailable) || errors.Is(err, webhook.ErrFull) || took > answeredWithin {
-		t.Fatalf("with a frozen replica: %v after %s", err, took)
-	}
-	if _, err := d.Publish(t.Context(), event("during")); !errors.Is(err, webhook.ErrUnavailable) {
-		t.Errorf("repeated: %v", err)
-	}
-	d.WaitDelivered(t, "acme", "during") // it was stored: the reconciler finishes it, and does not wait
-	if _, err := d.Publish(t.Context(), event("during")); !errors.Is(err, webhook.ErrUnavailable) {
-		t.Errorf("repeated after its delivery: %v", err)
-	}
-	replica.Continue(t)
-	dispatchertest.Eventually(t, func() bool {
-		receipt, err := d.Publish(t.Context(), event("during"))
-		return err == nil && receipt.Duplicate
-	})
-	if n := len(r.Received()); n != 2 {
-		t.Errorf("%d webhooks, want 2", n)
 	}
 }

@@ -103,10 +103,12 @@ func TestRunAgain(t *testing.T) {
 func TestRunWithoutHandler(t *testing.T) {
 	q := open(t, queue.Config{Redis: embeddedClient(t)})
 	whole := only(func(context.Context, webhook.Run) error { return nil })
+	ended, end := context.WithCancel(t.Context())
+	end()
 	for field, do := range map[string]webhook.Handlers{
 		"handlers.deliver": {Wake: whole.Wake}, "handlers.wake": {Deliver: whole.Deliver},
 	} {
-		invalid, ok := errors.AsType[*webhook.FieldError](q.Run(t.Context(), do))
+		invalid, ok := errors.AsType[*webhook.FieldError](q.Run(ended, do))
 		if !ok || invalid.Field != field {
 			t.Errorf("%s: %v", field, invalid)
 		}

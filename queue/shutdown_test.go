@@ -58,7 +58,7 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 		inFlight := <-taken
 
 		cancel()
-		eventually(t, "shutdown", func() bool { return strings.Count(logs.text(), "Starting graceful shutdown") == 2 })
+		eventually(t, "shutdown", func() bool { return strings.Count(logs.text(), "Waiting for all workers to finish") == 2 })
 		enqueue(t, q, second)
 		if inFlight.Err() != nil {
 			t.Error("the handler's context ended with Run's")
