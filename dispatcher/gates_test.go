@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -343,18 +341,13 @@ func publishAll(t *testing.T, d *dispatchertest.Dispatcher, prefix string, n int
 // scheduledWakeups counts what asynqmon's scheduled tab shows.
 func scheduledWakeups(t *testing.T, server *redistest.Server) int {
 	t.Helper()
-	inspector := asynq.NewInspectorFromRedisClient(server.Client(t))
-	queues, err := inspector.Queues()
+	rdb, count := redistest.Admin(t, server.Client(t)), 0
+	queues, err := rdb.SMembers(t.Context(), "asynq:queues").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := 0
 	for _, queue := range queues {
-		tasks, err := inspector.ListScheduledTasks(queue)
-		if err != nil {
-			t.Fatal(err)
-		}
-		count += len(tasks)
+		count += int(rdb.ZCard(t.Context(), "asynq:{"+queue+"}:scheduled").Val())
 	}
 	return count
 }

@@ -220,7 +220,7 @@ func (n *neighbours) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	n.counts[brand]++
 	as := n.bad[brand]
-	if sent, ok := n.sent[brand+id]; ok && as == nil && !(brand == "b0" && len(n.brands) == 2) {
+	if sent, ok := n.sent[brand+id]; ok && as == nil && (brand != "b0" || len(n.brands) > 2) {
 		n.took = append(n.took, at.Sub(sent))
 		delete(n.sent, brand+id)
 	}
