@@ -22,7 +22,7 @@ var errStopping = errors.New("shutting down")
 
 // adminHandler serves the operators: health to everybody, all else to whoever has the admin key. What does not exist is
 // behind the key as well.
-func adminHandler(ready func(context.Context) error, isAdmin func(*http.Request, string) bool, pages http.Handler) http.Handler {
+func adminHandler(ready func(context.Context) error, ask adminCheck, pages http.Handler) http.Handler {
 	guarded := http.NewServeMux()
 	guarded.Handle("/asynqmon/", pages)
 	guarded.HandleFunc("/debug/pprof/", pprof.Index)
@@ -32,7 +32,7 @@ func adminHandler(ready func(context.Context) error, isAdmin func(*http.Request,
 	guarded.HandleFunc("/debug/pprof/trace", pprof.Trace)
 
 	mux := http.NewServeMux()
-	mux.Handle("/", monitor.RequireKey(guarded, isAdmin))
+	mux.Handle("/", requireAdmin(guarded, ask))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
@@ -73,10 +73,49 @@ func newAuthenticator(road *dispatcher.Dispatcher, bootstrap [sha256.Size]byte) 
 	return keys
 }
 
-// adminsBy tells whether the key that came with a request is an admin's.
-func adminsBy(keys *httpapi.Authenticator) func(r *http.Request, key string) bool {
-	return func(r *http.Request, key string) bool {
+// adminCheck tells whether the key that came with a request is an admin's. Errors: those of [httpapi.Authenticator.Key].
+type adminCheck func(r *http.Request, key string) error
+
+func adminsBy(keys *httpapi.Authenticator) adminCheck {
+	return func(r *http.Request, key string) error {
 		who, err := keys.Key(r, key)
-		return err == nil && who.Brand == ""
+		if err == nil && who.Brand != "" {
+			return webhook.ErrUnauthorized
+		}
+		return err
 	}
+}
+
+func (ask adminCheck) isAdmin(r *http.Request, key string) bool { return ask(r, key) == nil }
+
+// requireAdmin answers 401 to whoever has no admin's key, and 429 or 503 when that is not known.
+func requireAdmin(next http.Handler, ask adminCheck) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var unknown error
+		known := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if unknown != nil {
+				answerUnknown(w, unknown)
+				return
+			}
+			admitted(r)
+			next.ServeHTTP(w, r)
+		})
+		monitor.RequireKey(known, func(r *http.Request, key string) bool {
+			err := ask(r, key)
+			if errors.Is(err, webhook.ErrBusy) || errors.Is(err, webhook.ErrUnavailable) {
+				unknown = err
+			}
+			return err == nil || unknown != nil
+		}).ServeHTTP(w, r)
+	})
+}
+
+// answerUnknown says why nobody looked whose key it is.
+func answerUnknown(w http.ResponseWriter, err error) {
+	status, text := http.StatusServiceUnavailable, "redis does not answer: the key could not be looked up"
+	if errors.Is(err, webhook.ErrBusy) {
+		status, text = http.StatusTooManyRequests, "too many wrong keys came from this address: try again in a moment"
+	}
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, text, status)
 }

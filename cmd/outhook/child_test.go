@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,8 +41,15 @@ var serveFlags = []string{
 // startServe runs outhook serve on a Redis, until the test ends at the latest, and waits until it listens.
 func startServe(t testing.TB, redisAddr string, args ...string) *child {
 	t.Helper()
-	c := &child{exited: make(chan struct{})}
-	c.cmd = exec.Command(os.Args[0], append(append([]string{"serve"}, serveFlags...), args...)...)
+	return startChild(t, redisAddr, exec.Command(os.Args[0], serveArgs(args)...))
+}
+
+func serveArgs(more []string) []string { return slices.Concat([]string{"serve"}, serveFlags, more) }
+
+// startChild runs the command of a serving process.
+func startChild(t testing.TB, redisAddr string, cmd *exec.Cmd) *child {
+	t.Helper()
+	c := &child{exited: make(chan struct{}), cmd: cmd}
 	c.cmd.Env = append(withoutOurs(os.Environ()), childMark+"=1", "OUTHOOK_REDIS_URL="+redistest.URL(redisAddr),
 		"OUTHOOK_AUTH_ADMIN_KEY="+testKey, "OUTHOOK_SECRETS_KEYS="+testSecretKey)
 	stderr, err := c.cmd.StderrPipe()
@@ -64,7 +72,7 @@ func startServe(t testing.TB, redisAddr string, args ...string) *child {
 		}
 	})
 	c.admin = c.listening(t, "admin")
-	if !strings.Contains(strings.Join(args, " "), "worker") {
+	if !strings.Contains(strings.Join(cmd.Args, " "), "worker") {
 		c.api = c.listening(t, "http")
 	}
 	return c

@@ -6,25 +6,23 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
-	"time"
 )
 
-// mostConnections bounds those of one listener. One that waits costs some 10 KiB and a file descriptor.
-const mostConnections = 4096
-
-// crowd keeps a server's connections to a number. When one more comes, the one that has waited longest for its client goes:
-// idle between two requests, silent, or still at the header of one. So who holds many open, or sends headers by the byte, shuts
-// nobody out. When all have a request that is being answered, the one that comes goes.
+// crowd keeps a server's connections to a number. When one more comes, the one goes that has been nobody's for longest: idle
+// between two requests, silent, still at the header of one, or with an answer that is for everybody. So who holds many open,
+// sends headers by the byte or does not read what needs no key, shuts nobody out. Only a request that was admitted keeps its
+// connection until it is answered. When all have one, the connection that comes goes.
 type crowd struct {
 	most int
 	log  *slog.Logger
 
 	mu sync.Mutex
-	// open has each connection's place among those that wait; nil while its request is answered.
+	// open has each connection's place among those that may go; nil while an admitted request is answered.
 	open    map[net.Conn]*list.Element
 	waiting list.List // of net.Conn, the longest first
-	warned  time.Time
+	warned  minutely
 }
 
 // bind makes the server's connections a crowd.
@@ -33,18 +31,31 @@ func (c *crowd) bind(s *http.Server) {
 	inner := s.Handler
 	s.ConnState = c.watch
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, conn)
+		return context.WithValue(ctx, seatKey{}, seat{c, conn})
 	}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-			c.serve(conn)
-			defer c.wait(conn) // what is left of a request that was answered is nobody's hurry
+		if s, ok := r.Context().Value(seatKey{}).(seat); ok {
+			defer c.wait(s.conn) // what is left of a request that was answered is nobody's hurry
 		}
 		inner.ServeHTTP(w, r)
+		runtime.Gosched() // the next request of the connection may be here already: others are first
 	})
 }
 
-type connKey struct{}
+// seat is a connection of a crowd.
+type seat struct {
+	crowd *crowd
+	conn  net.Conn
+}
+
+type seatKey struct{}
+
+// admitted keeps the connection of a request until it is answered. It is for requests of which it is known who asks.
+func admitted(r *http.Request) {
+	if s, ok := r.Context().Value(seatKey{}).(seat); ok {
+		s.crowd.keep(s.conn)
+	}
+}
 
 func (c *crowd) watch(conn net.Conn, state http.ConnState) {
 	switch state {
@@ -82,14 +93,13 @@ func (c *crowd) makeRoom(conn net.Conn) (goes net.Conn) {
 }
 
 func (c *crowd) warn() {
-	if now := time.Now(); now.Sub(c.warned) >= time.Minute {
-		c.warned = now
+	if c.warned.due() {
 		c.log.Warn("connections are closed for new ones; said once a minute", "most", c.most)
 	}
 }
 
-// serve takes a connection from those that wait.
-func (c *crowd) serve(conn net.Conn) {
+// keep takes a connection from those that may go.
+func (c *crowd) keep(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if place := c.open[conn]; place != nil {
@@ -98,11 +108,16 @@ func (c *crowd) serve(conn net.Conn) {
 	}
 }
 
+// wait puts a connection behind all that may go.
 func (c *crowd) wait(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if place, here := c.open[conn]; here && place == nil {
+	switch place, here := c.open[conn]; {
+	case !here:
+	case place == nil:
 		c.open[conn] = c.waiting.PushBack(conn)
+	default:
+		c.waiting.MoveToBack(place)
 	}
 }
 

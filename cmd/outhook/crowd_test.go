@@ -21,7 +21,7 @@ type place struct {
 	t       *testing.T
 	address string
 	crowd   *crowd
-	// asked gets each request to /wait, which is answered when answer says so.
+	// asked gets each request to /wait and /keep, which is answered when answer says so. That to /keep is admitted.
 	asked  chan struct{}
 	answer chan struct{}
 }
@@ -30,7 +30,10 @@ func newPlace(t *testing.T, most int, log io.Writer) place {
 	t.Helper()
 	p := place{t: t, asked: make(chan struct{}, 100), answer: make(chan struct{})}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/wait" {
+		if r.URL.Path == "/keep" {
+			admitted(r)
+		}
+		if r.URL.Path != "/" {
 			p.asked <- struct{}{}
 			<-p.answer
 		}
@@ -157,12 +160,38 @@ func TestUnfinishedHeadersMakeRoom(t *testing.T) {
 	}
 }
 
-func TestWhoIsAnsweredStays(t *testing.T) {
+// asks sends a request and waits until it is being answered.
+func (g guest) asks(p place, path string) {
+	g.t.Helper()
+	g.write("GET " + path + " HTTP/1.1\r\nHost: example.com\r\n\r\n")
+	<-p.asked
+}
+
+// Who was not admitted keeps no connection with an answer, such as one that it does not read.
+func TestWhoIsNotAdmittedMakesRoom(t *testing.T) {
+	p := newPlace(t, 3, io.Discard)
+	kept := p.guest()
+	kept.asks(p, "/keep")
+	strangers := []guest{p.guest(), p.guest()}
+	for _, g := range strangers {
+		g.asks(p, "/wait")
+	}
+	p.settled(2, 3)
+	for range 10 {
+		p.guest().gets()
+	}
+	for _, g := range strangers {
+		g.isSentAway()
+	}
+	close(p.answer)
+	kept.isAnswered()
+}
+
+func TestWhoIsAdmittedStays(t *testing.T) {
 	p := newPlace(t, 2, io.Discard)
 	busy := []guest{p.guest(), p.guest()}
 	for _, g := range busy {
-		g.write("GET /wait HTTP/1.1\r\nHost: example.com\r\n\r\n")
-		<-p.asked
+		g.asks(p, "/keep")
 	}
 	p.guest().isSentAway()
 	close(p.answer)

@@ -58,18 +58,19 @@ func (d *daemon) join() error {
 		return err
 	}
 	keys := newAuthenticator(d.road, d.set.dispatcher.AdminKeyHash)
-	watch := d.set.monitor
-	watch.Redis, watch.AdminKey = d.rdb, adminsBy(keys)
+	ask, watch := adminsBy(keys), d.set.monitor
+	watch.Redis, watch.AdminKey = d.rdb, ask.isAdmin
 	pages, err := monitor.New(watch)
 	if err != nil {
 		return err
 	}
-	d.admin = d.server("admin", adminHandler(d.ready, watch.AdminKey, pages))
+	d.admin = d.server("admin", adminHandler(d.ready, ask, pages))
 	if !d.role.publishes() {
 		return nil
 	}
 	public := d.set.api
 	public.Service, public.Identify, public.Logger = d.road, keys.Identify, d.log
+	public.Admitted, public.RequestsAtOnce = admitted, d.requestsAtOnce()
 	handler, err := httpapi.New(public)
 	if err != nil {
 		return err
@@ -81,9 +82,10 @@ func (d *daemon) join() error {
 func (d *daemon) server(name string, h http.Handler) *http.Server {
 	s := &http.Server{
 		Handler: recovering(h, d.log, name), ReadHeaderTimeout: readHeaderFor, ReadTimeout: readFor, WriteTimeout: writeFor, IdleTimeout: idleFor,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: log.New(serverLog{d.log, name}, "", 0),
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: log.New(&serverLog{log: d.log, name: name}, "", 0),
+		DisableGeneralOptionsHandler: true, // which would answer OPTIONS * whoever asks
 	}
-	(&crowd{most: mostConnections, log: d.log.With("listener", name)}).bind(s)
+	(&crowd{most: d.connections(), log: d.log.With("listener", name)}).bind(s)
 	return s
 }
 

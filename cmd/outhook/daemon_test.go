@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.smobi.com/outhook/config"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 // daemonWith is a daemon that does not run, and has no Redis.
@@ -65,6 +68,45 @@ func TestSettingsReachTheHandlers(t *testing.T) {
 				t.Errorf("answer %d %s, want %d and %q", answer.Code, answer.Body, tc.status, tc.detail)
 			}
 		})
+	}
+}
+
+// Nothing is answered without a key, whatever it is asked about.
+func TestTheServerItselfIsBehindTheKeyToo(t *testing.T) {
+	d, l := daemonWith(t, roleAPI), newPipes()
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = d.api.Serve(l) })
+	t.Cleanup(func() {
+		d.api.Close()
+		serving.Wait()
+	})
+	conn := l.dial()
+	defer conn.Close()
+	go func() { _, _ = io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: example.com\r\n\r\n") }()
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("%+v, %v", response, err)
+	}
+}
+
+func TestWhatIsSaidOfAnAdminKey(t *testing.T) {
+	for err, want := range map[error]int{
+		nil: 200, webhook.ErrUnauthorized: 401, webhook.ErrBusy: 429, webhook.ErrUnavailable: 503, io.EOF: 401,
+	} {
+		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+		handler := requireAdmin(page, func(*http.Request, string) error { return err })
+		for _, key := range []string{testKey, ""} {
+			request, answer := httptest.NewRequest(http.MethodGet, "/asynqmon/", nil), httptest.NewRecorder()
+			want := want
+			if request.SetBasicAuth("anybody", key); key == "" {
+				want = 401
+			}
+			handler.ServeHTTP(answer, request)
+			waits := map[int]string{429: "1", 503: "1"}[want]
+			if answer.Code != want || answer.Header().Get("Retry-After") != waits || answer.Body.Len() == 0 && want != 200 {
+				t.Errorf("%v: %d %v, want %d", err, answer.Code, answer.Header(), want)
+			}
+		}
 	}
 }
 

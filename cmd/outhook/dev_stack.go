@@ -102,7 +102,8 @@ func randomText() string {
 func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slog.Logger) error {
 	keys := newAuthenticator(s.dispatcher, set.dispatcher.AdminKeyHash)
 	set.api.Service, set.api.Identify, set.api.Logger = s.dispatcher, keys.Identify, log
-	set.monitor.AdminKey = adminsBy(keys)
+	ask := adminsBy(keys)
+	set.monitor.AdminKey = ask.isAdmin
 	api, err := httpapi.New(set.api)
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slo
 	if s.api, err = s.listen(ctx, f.port(8080), api, log); err != nil {
 		return err
 	}
-	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, set.monitor.AdminKey, pages), log); err != nil {
+	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, ask, pages), log); err != nil {
 		return err
 	}
 	s.asks, err = httpapi.NewClient(s.api.url, s.adminKey, nil)

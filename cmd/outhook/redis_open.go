@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"go.smobi.com/outhook/config"
+	"github.com/redis/go-redis/v9"
 )
 
 // openRedisEvery is between looks at a Redis that does not answer yet.
@@ -20,17 +20,20 @@ const (
 	openAdvice    = "give Redis the users of deploy/redis-acl.conf, and redis.url a user and password: redis://outhook:PASSWORD@host"
 )
 
-// warnOfOpenRedis logs once when Redis does what we ask without knowing who asks.
+// warnOfOpenRedis logs once when Redis, as soon as it is there, does what somebody asks of whom it knows nothing: also when we
+// tell it who we are.
 func (d *daemon) warnOfOpenRedis(ctx context.Context) {
-	if d.set.proof {
-		return
-	}
 	for d.rdb.Ping(ctx).Err() != nil {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(openRedisEvery):
 		}
+	}
+	stranger := redis.NewUniversalClient(strangerTo(d.set.redis))
+	defer func() { _ = stranger.Close() }()
+	if stranger.Ping(ctx).Err() != nil {
+		return
 	}
 	message := openToAll
 	if onThisMachine(d.set.redis.Addrs) {
@@ -39,9 +42,16 @@ func (d *daemon) warnOfOpenRedis(ctx context.Context) {
 	d.log.WarnContext(ctx, message, "redis", d.set.redis.Addrs, "do", openAdvice)
 }
 
-// provesItself tells whether Redis is told who asks: by a password, or by a certificate.
-func provesItself(c config.Redis) bool {
-	return !c.URL.Target().Password.IsZero() || c.ClientCertificate != ""
+// strangerTo is one connection that shows neither password nor certificate. Sentinels are told what they want to be told: they
+// only know where Redis is.
+func strangerTo(o redis.UniversalOptions) *redis.UniversalOptions {
+	o.Username, o.Password = "", ""
+	if o.TLSConfig != nil {
+		o.TLSConfig = o.TLSConfig.Clone()
+		o.TLSConfig.Certificates = nil
+	}
+	o.PoolSize, o.MinIdleConns = 1, 0
+	return &o
 }
 
 func onThisMachine(hosts []string) bool {

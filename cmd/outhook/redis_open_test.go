@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/queue/embedded/redistest"
@@ -65,19 +66,28 @@ func TestServeDoesNotWarnOfARedisWithAPassword(t *testing.T) {
 	}
 }
 
-func TestWhatProvesUs(t *testing.T) {
-	files := newAuthority(t).issue(t, 1<<40)
-	for url, want := range map[string]bool{
-		"redis://a": false, "rediss://a": false, "redis://:p@a": true, "redis-cluster://u:p@a,b": true, "redis-cluster://a,b": false,
-		"redis-sentinel://a?master=m&sentinelPassword=p": false, // which only the sentinels want
-	} {
-		if got := settingsWith(t, "OUTHOOK_REDIS_URL="+url).proof; got != want {
-			t.Errorf("%s: %t", url, got)
-		}
+// That we say who we are does not make Redis ask others.
+func TestServeWarnsOfARedisThatAsksOnlyUs(t *testing.T) {
+	t.Parallel()
+	store := openRedis(t)
+	if err := store.Client(t).ACLSetUser(t.Context(), "outhook", "on", ">secret", "~*", "&*", "+@all").Err(); err != nil {
+		t.Fatal(err)
 	}
-	if !settingsWith(t, tlsEnv("127.0.0.1:1", "", files)...).proof {
-		t.Error("a certificate proves nothing")
+	c := startServe(t, store.Addr(), "--redis-url=redis://outhook:secret@"+store.Addr())
+	c.awaitLog(t, openToMachine)
+}
+
+func TestServeWarnsOfARedisThatWantsNoCertificate(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(redistest.EnvACL) != "" {
+		t.Skip("this Redis would have users")
 	}
+	ours := newAuthority(t)
+	server, own := ours.issue(t, time.Hour), ours.issue(t, time.Hour)
+	_, addr := redistest.StartTLS(t, ours.file, server.certificate, server.key, "--tls-auth-clients", "no")
+	c := startServe(t, addr, "--redis-url=rediss://"+addr, "--redis-ca-bundle="+ours.file,
+		"--redis-client-certificate="+own.certificate, "--redis-client-key="+own.key)
+	c.awaitLog(t, openToMachine)
 }
 
 func TestOnThisMachine(t *testing.T) {

@@ -92,6 +92,7 @@ func newDaemon(c config.Config, is role, log *slog.Logger) (*daemon, error) {
 	if err := d.join(); err != nil {
 		return nil, errors.Join(usageError{err}, d.rdb.Close())
 	}
+	d.warnOfFewFiles()
 	log.Info("outhook starts", "version", buildVersion(), "role", is, "redis", c.Redis.URL,
 		"shards", c.Queue.Shards, "queues", queuesText(c.Queue))
 	return d, nil

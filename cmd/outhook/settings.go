@@ -24,8 +24,6 @@ const graceTail = 2 * time.Second
 // settings is a configuration in the terms of the rooms it is for. Every key of config.Keys ends here.
 type settings struct {
 	redis redis.UniversalOptions
-	// proof says that Redis is told who we are.
-	proof bool
 	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and AdminKey.
 	dispatcher  dispatcher.Config
 	api         httpapi.Config
@@ -56,7 +54,7 @@ func settingsOf(c config.Config) (settings, error) {
 	}
 	adminKey := c.Auth.AdminKey.Reveal()
 	return settings{
-		redis: store, proof: provesItself(c.Redis),
+		redis: store,
 		dispatcher: dispatcher.Config{
 			Secrets: keys, AdminKeyHash: hashOf(adminKey), Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
 			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,

@@ -11,8 +11,7 @@ import (
 func (s *server) attemptRoutes() {
 	register(s, route{
 		id: "listAttempts", method: http.MethodGet, path: "/attempts", summary: "List attempts, newest first",
-		holds: heldPage,
-		note:  "Attempts of tests are among them. With neither eventId nor endpointId, those of deleted endpoints are not. " + notePages,
+		note: "Attempts of tests are among them. With neither eventId nor endpointId, those of deleted endpoints are not. " + notePages,
 		answers: []routeAnswer{{
 			status: http.StatusOK, body: reflect.TypeFor[List[Attempt]](),
 			example: List[Attempt]{Items: []Attempt{exampleAttempt()}},

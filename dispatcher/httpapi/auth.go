@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -35,19 +36,21 @@ func bearer(h http.Header) (token string, ok bool) {
 	return token, strings.EqualFold(scheme, "Bearer") && bearerToken.MatchString(token)
 }
 
-// authorize runs before anything of a request is looked at: what the asker may
-// not see does not exist.
-func (s *server) authorize(where scope) func(huma.Context, func(huma.Context)) {
+// admit runs before anything of a request is looked at: what the asker may not
+// see does not exist. What a request holds is on the account of the brand in its
+// path, whoever asks, or else of the asker's.
+func (s *server) admit(r route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		r, w := humago.Unwrap(ctx)
-		who, err := s.Identify(r)
+		request, w := humago.Unwrap(ctx)
+		who, err := s.Identify(request)
+		brand := ctx.Param("brand")
 		switch {
 		case err != nil:
-			writeUnidentified(w, r, err)
-		case !where.admits(who, ctx.Param("brand")):
+			writeUnidentified(w, request, err)
+		case !r.scope.admits(who, brand):
 			problem(http.StatusNotFound, detailNotFound).reply().write(w)
 		default:
-			next(ctx)
+			s.bound(r, cmp.Or(brand, who.Brand), ctx, next)
 		}
 	}
 }
@@ -64,6 +67,7 @@ func (where scope) admits(who webhook.Identity, brand string) bool {
 }
 
 func writeUnidentified(w http.ResponseWriter, r *http.Request, err error) {
+	makeLast(w, r)
 	switch {
 	case errors.Is(err, webhook.ErrBusy):
 		waiting(http.StatusTooManyRequests, "too many wrong keys came from this address: try again in a moment").reply().write(w)

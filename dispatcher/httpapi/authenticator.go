@@ -47,6 +47,8 @@ type Authenticator struct {
 
 	mu   sync.Mutex
 	good map[keyHash]goodKey
+	// expected are looked up always, as those are that were good.
+	expected map[keyHash]bool
 }
 
 type keyHash [sha256.Size]byte
@@ -62,7 +64,7 @@ type goodKey struct {
 // remember. Errors of ask: [webhook.ErrUnauthorized], [webhook.ErrUnavailable].
 // ask gets a context that ends after 2 s and not with the request.
 func NewAuthenticator(ask func(ctx context.Context, key string) (webhook.Identity, error)) *Authenticator {
-	return &Authenticator{ask: ask, good: map[keyHash]goodKey{}, limit: tryLimiter{full: map[netip.Prefix]time.Time{}}}
+	return &Authenticator{ask: ask, good: map[keyHash]goodKey{}, expected: map[keyHash]bool{}, limit: tryLimiter{full: map[netip.Prefix]time.Time{}}}
 }
 
 // Expect makes a key, of which it is told the SHA-256, one that is looked up
@@ -70,7 +72,7 @@ func NewAuthenticator(ask func(ctx context.Context, key string) (webhook.Identit
 func (a *Authenticator) Expect(hash [sha256.Size]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.good[hash] = goodKey{}
+	a.expected[hash] = true
 }
 
 // Identify is a [Config.Identify]. A request with two Authorization headers has
@@ -132,7 +134,7 @@ func (a *Authenticator) remembered(hash keyHash) (who webhook.Identity, known, f
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k, known := a.good[hash]
-	return k.who, known, known && time.Now().Before(k.until)
+	return k.who, known || a.expected[hash], known && time.Now().Before(k.until)
 }
 
 // learn remembers a good key, and forgets one that no longer is.

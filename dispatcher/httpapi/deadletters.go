@@ -11,8 +11,7 @@ import (
 func (s *server) deadLetterRoutes() {
 	register(s, route{
 		id: "listDeadLetters", method: http.MethodGet, path: "/dead-letters", summary: "List dead letters, the last to die first",
-		holds: heldPage,
-		note:  "Without endpointId, those of deleted endpoints are left out. " + notePages,
+		note: "Without endpointId, those of deleted endpoints are left out. " + notePages,
 		answers: []routeAnswer{{
 			status: http.StatusOK, body: reflect.TypeFor[List[DeadLetter]](),
 			example: List[DeadLetter]{Items: []DeadLetter{exampleDeadLetter()}},

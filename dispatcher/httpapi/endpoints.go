@@ -13,6 +13,7 @@ func (s *server) endpointRoutes() {
 	endpoint := reflect.TypeFor[Endpoint]()
 	register(s, route{
 		id: "createEndpoint", method: http.MethodPost, path: "/endpoints", summary: "Create an endpoint",
+		holds:   ofFields,
 		note:    "With an id it is safe to repeat: the same settings again answer the endpoint as it stands.",
 		request: reflect.TypeFor[EndpointRequest](), example: exampleEndpointRequest(),
 		answers: []routeAnswer{
@@ -30,6 +31,7 @@ func (s *server) endpointRoutes() {
 	}, s.endpoints)
 	register(s, route{
 		id: "getEndpoint", method: http.MethodGet, path: "/endpoints/{id}", summary: "Get an endpoint",
+		holds:   ofFields,
 		answers: []routeAnswer{{status: http.StatusOK, body: endpoint, example: exampleEndpoint()}},
 	}, s.endpoint)
 	s.changeRoutes(endpoint)
@@ -41,6 +43,7 @@ func (s *server) changeRoutes(endpoint reflect.Type) {
 	changed := []routeAnswer{{status: http.StatusOK, body: endpoint, example: exampleSettings()}}
 	register(s, route{
 		id: "updateEndpoint", method: http.MethodPatch, path: "/endpoints/{id}", summary: "Change an endpoint",
+		holds: ofFields,
 		note: "A JSON Merge Patch (RFC 7396): null takes a field, a header or an entry of metadata away. Header names that differ in case only are the same. " +
 			"In force within a second, also for deliveries that wait already.",
 		request: reflect.TypeFor[EndpointPatch](), accepts: []string{mergePatchType}, example: examplePatch(),
@@ -48,16 +51,19 @@ func (s *server) changeRoutes(endpoint reflect.Type) {
 	}, s.updateEndpoint)
 	register(s, route{
 		id: "deleteEndpoint", method: http.MethodDelete, path: "/endpoints/{id}", summary: "Delete an endpoint",
+		holds:   ofFields,
 		note:    "What is open for it is cancelled. Its id stays taken.",
 		answers: []routeAnswer{{status: http.StatusNoContent}},
 	}, s.deleteEndpoint)
 	register(s, route{
 		id: "enableEndpoint", method: http.MethodPost, path: "/endpoints/{id}/enable", summary: "Enable an endpoint",
+		holds:   ofFields,
 		note:    "What waits for it is sent; what came while it was disabled is not.",
 		answers: changed,
 	}, s.changeEndpoint(enable))
 	register(s, route{
 		id: "disableEndpoint", method: http.MethodPost, path: "/endpoints/{id}/disable", summary: "Disable an endpoint",
+		holds:   ofFields,
 		note:    "Nothing new is sent to it, and what waits keeps waiting.",
 		answers: changed,
 	}, s.changeEndpoint(disable))

@@ -14,6 +14,7 @@ import (
 func (s *server) eventRoutes() {
 	register(s, route{
 		id: "publish", method: http.MethodPost, path: "/events", summary: "Publish an event",
+		holds:   ofFields,
 		note:    "With an id it is safe to repeat: the same type and payload again send nothing twice.",
 		request: reflect.TypeFor[PublishRequest](), example: examplePublish(),
 		answers:   []routeAnswer{{status: http.StatusAccepted, body: reflect.TypeFor[Receipt](), example: exampleReceipt()}},
@@ -21,6 +22,7 @@ func (s *server) eventRoutes() {
 	}, s.publish)
 	register(s, route{
 		id: "publishBatch", method: http.MethodPost, path: "/events/batch", summary: "Publish several events",
+		holds: ofFields,
 		note: "Each event has its own answer, in order, also when every one is refused. " +
 			"A 503 speaks for the whole batch: repeating it with the same ids is safe.",
 		request: reflect.TypeFor[BatchRequest](), example: exampleBatchRequest(),
@@ -28,14 +30,14 @@ func (s *server) eventRoutes() {
 	}, s.publishBatch)
 	register(s, route{
 		id: "listEvents", method: http.MethodGet, path: "/events", summary: "List events, newest first",
-		holds: heldPage,
-		note:  "An event stands in the list a moment after it was accepted. " + notePages,
+		note: "An event stands in the list a moment after it was accepted. " + notePages,
 		answers: []routeAnswer{{
 			status: http.StatusOK, body: reflect.TypeFor[List[Event]](), example: List[Event]{Items: []Event{exampleEvent()}},
 		}},
 	}, s.events)
 	register(s, route{
 		id: "getEvent", method: http.MethodGet, path: "/events/{id}", summary: "Get an event and its deliveries",
+		holds:   ofPayload,
 		answers: []routeAnswer{{status: http.StatusOK, body: reflect.TypeFor[Event](), example: exampleEvent()}},
 	}, s.event)
 	s.explainRoutes()

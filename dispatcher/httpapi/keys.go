@@ -12,6 +12,7 @@ func (s *server) keyRoutes() {
 	key := reflect.TypeFor[Key]()
 	register(s, route{
 		id: "createKey", method: http.MethodPost, path: "/keys", scope: adminScope, summary: "Create an API key",
+		holds:   ofFields,
 		note:    "The answer holds the key, which is shown this once. Without a brand it is an admin's, which sees everything.",
 		request: reflect.TypeFor[KeyRequest](), example: exampleKeyRequest(),
 		answers: []routeAnswer{{status: http.StatusCreated, body: key, example: exampleNewKey()}},
@@ -24,6 +25,7 @@ func (s *server) keyRoutes() {
 	}, s.keys)
 	register(s, route{
 		id: "revokeKey", method: http.MethodDelete, path: "/keys/{id}", scope: adminScope, summary: "Revoke an API key",
+		holds:   ofFields,
 		note:    "It opens nothing any more, within 5 s in every process.",
 		answers: []routeAnswer{{status: http.StatusNoContent, note: "It is revoked"}},
 	}, s.revokeKey)

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -67,6 +68,30 @@ func TestGoodKeysSpendNothing(t *testing.T) {
 		}
 		if n := fail(t, s, a, client, 30); n != 20 {
 			t.Errorf("asked for %d of 30", n)
+		}
+	})
+}
+
+// A key that is expected is looked up whatever else happens: wrong keys, and more good ones than are remembered.
+func TestAnExpectedKeyIsNeverForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := newAuthenticator()
+		a.Expect(sha256.Sum256([]byte("good-first")))
+		for i := range 10_050 {
+			_, _ = a.Identify(from(client, fmt.Sprintf("good-%d", i)))
+		}
+		fail(t, s, a, client, 30)
+		if who, err := a.Identify(from(client, "good-first")); err != nil || who.Brand != "first" {
+			t.Errorf("%+v %v", who, err)
+		}
+		s.set(func(s *keyStore) { s.revoked["good-first"] = true })
+		time.Sleep(5 * time.Second)
+		fail(t, s, a, client, 30)
+		_, err := a.Identify(from(client, "good-first"))
+		wantIs(t, err, webhook.ErrUnauthorized)
+		s.set(func(s *keyStore) { clear(s.revoked) })
+		if _, err := a.Identify(from(client, "good-first")); err != nil {
+			t.Errorf("good again: %v", err)
 		}
 	})
 }

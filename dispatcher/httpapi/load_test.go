@@ -135,7 +135,7 @@ func TestRoomIsGivenBack(t *testing.T) {
 
 // A body that does not say how long it is takes room as it comes.
 func TestChunksTakeRoomAsTheyCome(t *testing.T) {
-	a := start(t)
+	a := start(t, func(c *httpapi.Config) { c.RequestsAtOnce = 256 })
 	chunk := func(n int) string { return fmt.Sprintf("%x\r\n%s\r\n", n, strings.Repeat(" ", n)) }
 	var streams []*socket
 	for range 100 { // many more than would fit with the largest body each
@@ -173,19 +173,58 @@ func TestChunksTakeRoomAsTheyCome(t *testing.T) {
 	}
 }
 
-func TestListsTakeRoomForTheirAnswer(t *testing.T) {
+// What is not small takes room before it is read; a route that is new is not small until somebody says so.
+func TestAnswersTakeRoom(t *testing.T) {
 	a := start(t)
+	small := map[string]bool{
+		"getEndpoint": true, "deleteEndpoint": true, "enableEndpoint": true, "disableEndpoint": true, "updateEndpoint": true, "createEndpoint": true,
+		"publish": true, "publishBatch": true, "rotateSecret": true, "testEndpoint": true, "checkURL": true, "createKey": true, "revokeKey": true,
+	}
 	if held, _ := a.fill(t, "acme", large); len(held) != 4 {
 		t.Fatalf("%d", len(held))
 	}
-	for _, path := range []string{"events", "attempts", "dead-letters"} {
-		checkProblem(t, a.send(t, "GET", "/v1/brands/acme/"+path, ""), http.StatusTooManyRequests, "", "")
-		if got := a.send(t, "GET", "/v1/brands/other/"+path, ""); got.status != 200 {
-			t.Errorf("%s of another brand: %d", path, got.status)
+	for _, op := range a.operations(t) {
+		if small[op.id] {
+			continue
+		}
+		if path := op.pathFor("acme"); strings.Contains(path, "acme") {
+			checkProblem(t, a.send(t, op.method, path, ""), http.StatusTooManyRequests, "", "")
+		}
+		if got := a.send(t, op.method, op.pathFor("other"), ""); got.status != 200 && got.status != 404 {
+			t.Errorf("%s of another brand: %d", op.id, got.status)
 		}
 	}
-	if got := a.send(t, "GET", endpointPath, ""); got.status != 200 {
-		t.Errorf("a small list: %d", got.status)
+	if got := a.send(t, "GET", "/v1/brands/acme/endpoints/ep-1", ""); got.status != 404 {
+		t.Errorf("a small answer: %d", got.status)
+	}
+	got := a.send(t, "GET", "/v1/event-types", "", "Authorization", "Bearer brand-acme")
+	checkProblem(t, got, http.StatusTooManyRequests, "", "") // on the account of who asks: there is no other
+	if got := a.send(t, "GET", "/v1/event-types", "", "Authorization", "Bearer brand-other"); got.status != 200 {
+		t.Errorf("another brand: %d", got.status)
+	}
+}
+
+// However small they are, a brand has half of the requests that may be under way, and leaves something for each that comes.
+func TestRequestsUnderWayAreCounted(t *testing.T) {
+	a := start(t, func(c *httpapi.Config) { c.RequestsAtOnce = 16 })
+	for i, want := range []int{8, 4, 2, 1} {
+		held, status := a.fill(t, fmt.Sprint("b", i), 10)
+		if len(held) != want || status != http.StatusTooManyRequests {
+			t.Errorf("brand %d has %d under way, then %d; want %d", i, len(held), status, want)
+		}
+		if i == 0 { // what it has goes on
+			held[0].write("          ")
+			_, _ = held[0].in.ReadString('\n')
+			if got := held[0].answer(); got.status != 400 {
+				t.Errorf("the first: %d", got.status)
+			}
+			if again, _ := a.fill(t, "b0", 10); len(again) != 1 {
+				t.Errorf("%d instead of one that ended", len(again))
+			}
+		}
+	}
+	if held, _ := start(t).fill(t, "acme", 10); len(held) != 64 {
+		t.Errorf("%d by default, want 64", len(held))
 	}
 }
 

@@ -108,11 +108,12 @@ func TestUnavailableAsksToWait(t *testing.T) {
 func TestNewNamesTheField(t *testing.T) {
 	good := httpapi.Config{Service: newFake(), Identify: identify}
 	for field, change := range map[string]func(*httpapi.Config){
-		"Service":      func(c *httpapi.Config) { c.Service = nil },
-		"Identify":     func(c *httpapi.Config) { c.Identify = nil },
-		"PayloadBytes": func(c *httpapi.Config) { c.PayloadBytes = -1 },
-		"RequestBytes": func(c *httpapi.Config) { c.RequestBytes = 1000 },
-		"BatchEvents":  func(c *httpapi.Config) { c.BatchEvents = -1 },
+		"Service":        func(c *httpapi.Config) { c.Service = nil },
+		"Identify":       func(c *httpapi.Config) { c.Identify = nil },
+		"PayloadBytes":   func(c *httpapi.Config) { c.PayloadBytes = -1 },
+		"RequestBytes":   func(c *httpapi.Config) { c.RequestBytes = 1000 },
+		"BatchEvents":    func(c *httpapi.Config) { c.BatchEvents = -1 },
+		"RequestsAtOnce": func(c *httpapi.Config) { c.RequestsAtOnce = 1 },
 	} {
 		c := good
 		change(&c)

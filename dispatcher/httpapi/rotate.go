@@ -14,6 +14,7 @@ import (
 func (s *server) secretRoutes() {
 	register(s, route{
 		id: "rotateSecret", method: http.MethodPost, path: "/endpoints/{id}/secret/rotate", summary: "Give an endpoint a new secret",
+		holds:   ofFields,
 		note:    "The secret until now signs beside the new one until the overlap ends.",
 		request: reflect.TypeFor[RotateRequest](), optional: true, example: RotateRequest{OverlapMs: new(int64(3_600_000))},
 		answers: []routeAnswer{{

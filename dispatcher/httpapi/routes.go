@@ -45,8 +45,8 @@ type route struct {
 	example any
 	// answers are those of a request that is done; the first is the usual one.
 	answers []routeAnswer
-	// holds is what the answer may take in memory, in bytes; 0 is little.
-	holds int64
+	// holds is how much the answer may be.
+	holds answerSize
 	// conflicts says what a 409 means here; empty when there is none.
 	conflicts string
 }
@@ -84,13 +84,14 @@ func register[I any](s *server, r route, handle func(context.Context, *I) (*repl
 	s.scopes[r.method+" "+r.fullPath()] = r.scope
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.fullPath(), DefaultStatus: r.answers[0].status,
-		Middlewares: huma.Middlewares{s.authorize(r.scope), s.bound(r), s.checkQuery},
+		Middlewares: huma.Middlewares{s.admit(r), s.checkQuery},
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*reply, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
-			return s.refuse(ctx, r.id, err, "body").reply(), nil
+			out = s.refuse(ctx, r.id, err, "body").reply()
 		}
+		settle(ctx, out)
 		return out, nil
 	})
 	// After Register: from a documented body huma concludes that it is to read it.

@@ -30,6 +30,13 @@ type Config struct {
 	RequestBytes int
 	// BatchEvents bounds the events of a batch. Defaults to 500.
 	BatchEvents int
+	// RequestsAtOnce bounds the requests under way at the same time: a brand alone
+	// may have half of them. What is more is answered with 429 or 503. Defaults to 128.
+	RequestsAtOnce int
+	// Admitted is told of each request of which it is known who asks and for which
+	// there is room, before it is read further. So a host knows which connections
+	// strangers have: all of which it was not told. Optional.
+	Admitted func(*http.Request)
 }
 
 // WithDefaults returns a copy with every zero field set to its default.
@@ -40,6 +47,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.PayloadBytes, 256<<10)
 	setDefault(&c.RequestBytes, 8<<20)
 	setDefault(&c.BatchEvents, 500)
+	setDefault(&c.RequestsAtOnce, 128)
 	return c
 }
 
@@ -61,6 +69,8 @@ func (c Config) validate() error {
 		return webhook.Invalid("RequestBytes", "must be at least PayloadBytes (%d)", c.PayloadBytes)
 	case c.BatchEvents < 0:
 		return webhook.Invalid("BatchEvents", "must be positive")
+	case c.RequestsAtOnce < 2:
+		return webhook.Invalid("RequestsAtOnce", "must be at least 2")
 	}
 	return nil
 }
@@ -93,7 +103,7 @@ func New(c Config) (http.Handler, error) {
 // newServer returns a server of all routes under /v1.
 func newServer(c Config) *server {
 	mux := http.NewServeMux()
-	s := &server{Config: c, mux: mux, api: newAPI(mux), scopes: map[string]scope{}, load: newLoad(c.RequestBytes)}
+	s := &server{Config: c, mux: mux, api: newAPI(mux), scopes: map[string]scope{}, load: newLoad(c.RequestsAtOnce, c.RequestBytes)}
 	s.api.OpenAPI().Components.Responses = s.describeRefusals()
 	s.routes()
 	s.describePayloads()
@@ -111,11 +121,29 @@ func (s *server) addDocuments() error {
 	if err != nil {
 		return err
 	}
-	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		makeLast(w, r)
 		(&reply{Status: http.StatusOK, ContentType: "application/openapi+json", Body: document}).write(w)
 	})
-	s.mux.Handle("GET /docs", page)
+	s.mux.HandleFunc("GET /docs", func(w http.ResponseWriter, r *http.Request) {
+		makeLast(w, r)
+		page.ServeHTTP(w, r)
+	})
 	return nil
+}
+
+// openFor is how long a client may take to read what it gets without a key, or without room.
+const openFor = 5 * time.Second
+
+// makeLast makes the answer the last of its connection, and one that is not waited
+// for long. Who does not need a key for an answer must not get many for one
+// connection, or keep one by not reading.
+func makeLast(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor > 1 {
+		return // would end what others have on the connection
+	}
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(openFor)) // where there is a connection
 }
 
 // lingerFor is how long what nobody read of a body may still take to come, so

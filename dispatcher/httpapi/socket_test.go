@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.smobi.com/outhook/dispatcher/httpapi"
 )
 
 // patience is how long a test waits for what must happen.
@@ -121,11 +123,44 @@ func TestNobodyWaitsForTheBodyOfARefusedRequest(t *testing.T) {
 	t.Run("it comes", func(t *testing.T) {
 		t.Parallel()
 		s := a.dial(t)
-		s.write(head("acme", "wrong", length(3)) + "{} " + head("acme", "brand-acme", length(0)))
-		if first, second := s.answer(), s.answer(); first.status != 401 || second.status != 400 {
+		s.write(head("acme", "brand-other", length(3)) + "{} " + head("acme", "brand-acme", length(0)))
+		if first, second := s.answer(), s.answer(); first.status != 404 || second.status != 400 {
 			t.Errorf("status %d, then %d", first.status, second.status)
 		}
 	})
+}
+
+// Who gets an answer without a key, or without room, gets one on a connection, whatever else was sent on it.
+func TestWhatNeedsNoKeyIsTheLastOfItsConnection(t *testing.T) {
+	a := start(t, func(c *httpapi.Config) { c.RequestsAtOnce = 4 })
+	a.fill(t, "full", 10)
+	get := func(path, key string) string {
+		return "GET " + path + " HTTP/1.1\r\nHost: example.com\r\nAuthorization: Bearer " + key + "\r\n\r\n"
+	}
+	for _, c := range []struct {
+		path, key string
+		status    int
+	}{
+		{"/docs", "", 200},
+		{"/openapi.json", "", 200},
+		{"/v1/brands/acme/endpoints", "wrong", 401},
+		{"/v1/nothing", "wrong", 401},
+		{"/v1/brands/full/endpoints/e", "brand-full", 429},
+	} {
+		s := a.dial(t)
+		s.write(get(c.path, c.key) + get("/v1/event-types", "brand-other"))
+		if got := s.answer(); got.status != c.status {
+			t.Errorf("%s: status %d, want %d", c.path, got.status, c.status)
+		}
+		s.ends()
+	}
+	s := a.dial(t)
+	s.write(get("/v1/event-types", "brand-other") + get("/v1/nothing", "brand-other") + get("/v1/event-types", "brand-other"))
+	for i, want := range []int{200, 404, 200} {
+		if got := s.answer(); got.status != want {
+			t.Errorf("answer %d with a key: status %d, want %d", i, got.status, want)
+		}
+	}
 }
 
 // An endless body is not read on when its request is refused.

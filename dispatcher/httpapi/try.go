@@ -11,12 +11,14 @@ import (
 func (s *server) tryRoutes() {
 	register(s, route{
 		id: "testEndpoint", method: http.MethodPost, path: "/endpoints/{id}/test", summary: "Send an endpoint a sample now",
+		holds:   ofFields,
 		note:    "Signed and sent as a delivery is, but beside the queue. Takes as long as an attempt may. The answer tells how it went, whatever its outcome.",
 		request: reflect.TypeFor[TestRequest](), optional: true, example: TestRequest{Type: "message.delivered"},
 		answers: []routeAnswer{{status: http.StatusOK, body: reflect.TypeFor[Attempt](), example: exampleTest()}},
 	}, s.testEndpoint)
 	register(s, route{
 		id: "checkURL", method: http.MethodPost, path: "/endpoints/check", summary: "Look at a URL without sending an event",
+		holds:   ofFields,
 		note:    "Policy, DNS, connect, TLS and one HEAD, as a delivery would go. Any HTTP answer counts as reachable.",
 		request: reflect.TypeFor[CheckRequest](), example: CheckRequest{URL: "https://example.com/webhooks"},
 		answers: []routeAnswer{{status: http.StatusOK, body: reflect.TypeFor[Check](), example: exampleCheck()}},
