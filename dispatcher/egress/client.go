@@ -24,6 +24,10 @@ const (
 	// What HTTP/2 keeps in memory before it is read: of one answer, of all on a
 	// connection, and of one frame. A body is read as far as the first.
 	maxStream, maxConnection, maxFrame = maxBody, 1 << 20, 16 << 10
+	// maxWindow is what a receiver may send on a connection before it is read:
+	// net/http adds maxConnection to the window that HTTP/2 begins with (RFC 9113,
+	// section 6.9.2).
+	maxWindow = maxConnection + 1<<16 - 1
 	// Many hosts keep a connection or two; one busy host keeps as many as it
 	// may have deliveries in flight (delivery.maxInFlight).
 	maxIdle, maxIdlePerHost = 4096, 256

@@ -15,9 +15,11 @@
 // of the body, at most 64 KiB of headers and 64 KiB of body are read, nothing
 // is decompressed, and TLS is at least 1.2 and always verified. Whatever a
 // receiver sends instead (pings, informational answers, empty frames), no more than 64 KiB
-// is read before a request and 192 KiB after it, and it is cut off if it has us
-// answer too much. What an attempt opens and does not use is closed a second
-// after its deadline. Measured: hostile.txt.
+// is read before the first request on a connection and 192 KiB for each request, and it
+// is cut off if it has us answer too much. What requests leave of that may be used
+// after them, up to 1.2 MiB on a connection: so much of answers that nobody wants any
+// more may be on its way, and cuts nobody off. What an attempt opens and does not use
+// is closed a second after its deadline. Measured: hostile.txt.
 //
 // A [webhook.Response] and a [webhook.Check] name no resolved address, no rule of
 // the guard and no query of the URL.
@@ -37,5 +39,8 @@
 // carry the same webhook-id.
 //
 // There is no third, whatever the receiver says: the attempt ends with the reason
-// reset. Nor are more than four connections opened for one attempt.
+// reset. Nor are more than four connections opened for one attempt. Many attempts at
+// once to a receiver of few HTTP/2 streams compete for those: of 64 at once, when no
+// connection is open yet, some end as reset for a receiver of 20 streams or less, and
+// most for one of a single stream. That is retried like any other reset.
 package egress

@@ -1,6 +1,10 @@
 package egress
 
-import "net"
+import (
+	"context"
+	"net"
+	"time"
+)
 
 // WithWatch returns a copy of the configuration whose connections pass through watch.
 func (c Config) WithWatch(watch func(net.Conn) net.Conn) Config {
@@ -12,4 +16,18 @@ func (c Config) WithWatch(watch func(net.Conn) net.Conn) Config {
 func (c Config) WithResolver(r *net.Resolver) Config {
 	c.Resolver = r
 	return c
+}
+
+// Dials answers how many connections an attempt may open that never gets one.
+func Dials() (n int) {
+	ctx := withTries(context.Background(), &tries{until: time.Now().Add(time.Hour)})
+	for range 100 {
+		_, cancel, err := admitDial(ctx)
+		if err != nil {
+			break
+		}
+		cancel()
+		n++
+	}
+	return n
 }

@@ -164,6 +164,13 @@ func (c *counted) of(address string) (read, conns int) {
 	return c.read[address], c.conns[address]
 }
 
+// openTo answers how many connections to a receiver the client has.
+func (c *counted) openTo(address string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open[address]
+}
+
 type countedConn struct {
 	net.Conn
 	in   *counted

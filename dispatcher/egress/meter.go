@@ -18,13 +18,17 @@ const (
 	// attemptRead is for the answer to a request: header, body, and as much as
 	// one of them again for what carries them.
 	attemptRead = maxHeader + maxBody + 64<<10
-	// idleRead is for what comes after an attempt: a body that was on its way when
-	// nobody wanted more of it, and some frames.
-	idleRead = maxStream + 8<<10
+	// idleRead is for what comes after attempts: bodies that were on their way when
+	// nobody wanted more of them, which of all together is a connection's window,
+	// and what carries them; headers of answers that came too late.
+	idleRead = maxWindow + 64<<10
 	// attemptWrites are for a request's header, and for what HTTP/2 acknowledges;
 	// its body may take one for each so many bytes, as TLS cuts it.
 	attemptWrites, bytesPerWrite = 256, 1 << 10
-	idleWrites                   = 32
+	// idleWrites are for a reset of each of many attempts that end at once, and for
+	// the acknowledgement of what was on its way to them: net/http does it when
+	// there are 4 KiB.
+	idleWrites = 256 + maxWindow/(4<<10)
 )
 
 var errFlood = errors.New("the receiver sends too much")
@@ -34,7 +38,10 @@ type meter struct {
 	net.Conn
 	mu            sync.Mutex
 	reads, writes int // left
+	begun         bool
 	users         int
+	// granted is how many writes those who use it were given.
+	granted int
 }
 
 func newMeter(conn net.Conn) *meter {
@@ -81,24 +88,27 @@ func (m *meter) Write(p []byte) (int, error) {
 func (m *meter) begin(body int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.users == 0 {
-		m.reads, m.writes = 0, 0 // nothing is saved up
+	if !m.begun { // what the opening left is for no answer
+		m.begun, m.reads, m.writes = true, 0, 0
 	}
-	m.reads += attemptRead
-	m.writes += attemptWrites + body/bytesPerWrite
 	m.users++
+	m.granted += writesFor(body)
+	m.reads += attemptRead
+	m.writes += writesFor(body)
 }
 
-// end is called once for each begin.
-func (m *meter) end() {
+// end is called once for each begin, with the same. Little is saved up: what those
+// who are left were given, and what may be under way of those who are gone.
+func (m *meter) end(body int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.users--
+	m.granted -= writesFor(body)
 	m.reads = min(m.reads, attemptRead*m.users+idleRead)
-	if m.users == 0 {
-		m.writes = min(m.writes, idleWrites)
-	}
+	m.writes = min(m.writes, m.granted+idleWrites)
 }
+
+func writesFor(body int) int { return attemptWrites + body/bytesPerWrite }
 
 // crypto/tls gives the alert with which it closes this long to be written, and
 // net/http may wait for it under a lock that all attempts need: too long for a

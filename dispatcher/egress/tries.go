@@ -89,7 +89,7 @@ func (t *tries) got(conn net.Conn) {
 // use changes the connection that the attempt reads from. t.mu is held.
 func (t *tries) use(m *meter) {
 	if t.using != nil {
-		t.using.end()
+		t.using.end(t.size)
 	}
 	if t.using = m; m != nil {
 		m.begin(t.size)

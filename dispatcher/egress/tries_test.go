@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -91,6 +92,14 @@ func TestAnAttemptIsTwoPostsAtMost(t *testing.T) {
 	}
 }
 
+// A dial may be for nothing, and net/http begins the next one at once: whether it
+// ever does is a race in which receivers have little say.
+func TestAnAttemptIsFourDialsAtMost(t *testing.T) {
+	if n := egress.Dials(); n != 4 {
+		t.Errorf("%d dials, want 4", n)
+	}
+}
+
 // Idle connections may be stale, all of them; only one of them is found out by an attempt.
 func TestOneStaleConnectionIsReplaced(t *testing.T) {
 	const idle = 5
@@ -106,7 +115,8 @@ func TestOneStaleConnectionIsReplaced(t *testing.T) {
 			posts.Add(1)
 		}
 	})
-	client := newClient(t, loopback())
+	count := newCounted()
+	client := newClient(t, loopback().WithWatch(count.watch))
 	results := make(chan webhook.Response)
 	for range idle {
 		go func() { results <- client.Send(t.Context(), post(server.url("127.0.0.1"))) }()
@@ -118,6 +128,9 @@ func TestOneStaleConnectionIsReplaced(t *testing.T) {
 	}
 	if got := send(t, client, post(server.url("127.0.0.1"))); got.Reason != webhook.ReasonReset {
 		t.Errorf("%+v, want reset", got)
+	}
+	if n := count.openTo(server.Addr().String()); n < idle-2 {
+		t.Errorf("%d connections are left, want %d: an attempt without a post left took one", n, idle-2)
 	}
 	client.Close()
 	server.Close()

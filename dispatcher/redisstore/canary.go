@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,7 +57,7 @@ func (s *Store) CheckKeys(ctx context.Context) error {
 		if err := s.checkStored(ctx, kept); err != nil {
 			return err
 		}
-		if err := s.dropCanaries(ctx, gone); err != nil { // nothing needs them, and nobody has to look again
+		if err := s.letGo(ctx, kept, gone); err != nil {
 			return err
 		}
 	}
@@ -193,6 +194,36 @@ func (s *Store) keepCanaries(ctx context.Context, kept map[string]string, keys [
 		return err
 	}
 	return KeyRing{keys: lacking}.fit(kept)
+}
+
+// letGo drops the canaries of keys that nothing needs, so that nobody has to look
+// again, and looks again itself: a process that still has such a key may have sealed
+// with it meanwhile, as its canary was there. From now on it puts that back first.
+func (s *Store) letGo(ctx context.Context, kept map[string]string, fields []string) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	if err := s.dropCanaries(ctx, fields); err != nil {
+		return err
+	}
+	err := s.checkStored(ctx, kept)
+	if err != nil { // whoever is next has to look
+		err = errors.Join(err, s.restoreCanaries(context.WithoutCancel(ctx), kept, fields))
+	}
+	return err
+}
+
+func (s *Store) restoreCanaries(ctx context.Context, kept map[string]string, fields []string) error {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, field := range fields {
+			p.HSetNX(ctx, keyOfCanaries(), field, kept[field])
+		}
+		return nil
+	})
+	if err != nil {
+		return unavailable("check keys", err)
+	}
+	return nil
 }
 
 func (s *Store) dropCanaries(ctx context.Context, fields []string) error {

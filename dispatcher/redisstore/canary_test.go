@@ -188,6 +188,23 @@ func TestDamageIsNoWrongKey(t *testing.T) {
 	w.must(w.ringOf(k1).CheckKeys(t.Context()))
 }
 
+// A process that runs and was right seals nothing once another key stands under the id of its own.
+func TestARunningProcessIsCheckedAgain(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	store := w.ringOf(newEntry("k1"))
+	create(t, store, guarded("a"))
+	impostor := redisstore.Seal(parseRing(t, newEntry("k1")), []byte("outhook"), webhook.EndpointRef{}, "canary")
+	w.must(w.rdb.HSet(t.Context(), w.only("canaries"), "k:k1", impostor).Err())
+	before := w.everything()
+	_, _, err := store.CreateEndpoint(t.Context(), guarded("b"))
+	wantRefused(t, err, webhook.KeyError{KeyID: "k1"})
+	_, _, err = store.UpdateEndpoint(t.Context(), w.ref("a"), disabling)
+	wantRefused(t, err, webhook.KeyError{KeyID: "k1"})
+	if diff := cmp.Diff(before, w.everything()); diff != "" {
+		t.Errorf("changed:\n%s", diff)
+	}
+}
+
 // A canary opens with its own key and as nothing else, and no other text stands for it.
 func TestACanaryIsNothingElse(t *testing.T) {
 	k1, k2 := newEntry("k1"), newEntry("k2")

@@ -155,20 +155,18 @@ func (r *reencryption) settle(ref webhook.EndpointRef, moved bool) {
 	delete(r.failed, ref)
 }
 
-// dropUnneeded takes away the canaries of keys that nothing was found to need: they
-// may go from the ring. It answers their fields.
+// dropUnneeded takes away the canaries of all other keys when nothing was found to
+// need them: they may go from the ring. It answers their fields. An endpoint that
+// was not moved may need any of them, the one that is named is only the first.
 func (r *reencryption) dropUnneeded(ctx context.Context) ([]string, error) {
+	if len(r.failed) > 0 {
+		return nil, nil
+	}
 	kept, err := r.store.canaries(ctx)
 	if err != nil {
 		return nil, err
 	}
 	delete(kept, canaryField(r.store.cfg.Keys.newest().id))
-	for _, f := range r.failed {
-		if f.KeyID == "" { // it may need any of them
-			return nil, nil
-		}
-		delete(kept, canaryField(f.KeyID))
-	}
 	dropped := slices.Sorted(maps.Keys(kept))
 	return dropped, r.store.dropCanaries(ctx, dropped)
 }

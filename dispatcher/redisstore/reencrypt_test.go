@@ -132,7 +132,6 @@ func TestReencryptChangesNothingElse(t *testing.T) {
 			fields := w.rdb.HGetAll(t.Context(), key).Val()
 			if fields["settings"] != "" {
 				delete(others, key)
-				delete(fields, "rev")
 				fields["settings"] = sealedTexts.ReplaceAllString(fields["settings"], `"sealed"`)
 				texts[key] = fmt.Sprint(fields)
 			}
@@ -157,19 +156,35 @@ func TestReencryptChangesNothingElse(t *testing.T) {
 	}
 }
 
-// A worker that holds an endpoint as it was reads it again, and signs with the same secrets.
-func TestWorkersReadWhatWasMoved(t *testing.T) {
+// A worker that holds an endpoint as it was goes on with the same secrets, and so does
+// whoever reads it again. What an attempt to it says that is in flight still holds.
+func TestAttemptsInFlightHoldWhatWasMoved(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	k1, k2 := newEntry("k1"), newEntry("k2")
 	w.Store = w.ringOf(k1, k2)
 	create(t, w.Store, guarded("a"))
-	before := w.claim(w.run("e1", "a"), webhook.ClaimGo)
+	first := w.run("e1", "a")
+	before := w.claim(first, webhook.ClaimGo)
 	if did := reencrypt(t, w.ringOf(k2, k1)); did.Moved != 1 {
 		t.Fatalf("%+v", did)
 	}
-	after := w.claim(w.run("e2", "a"), webhook.ClaimGo)
-	if diff := cmp.Diff(before.Endpoint, after.Endpoint); diff != "" {
-		t.Errorf("(-before +after):\n%s", diff)
+	second := w.run("e2", "a")
+	for name, store := range map[string]*redisstore.Store{"the same worker": w.Store, "another": w.ringOf(k2)} {
+		after, err := store.Claim(t.Context(), second)
+		w.must(err)
+		if diff := cmp.Diff(before.Endpoint, after.Endpoint); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", name, diff)
+		}
+	}
+	gone := settlementOf(first, webhook.Verdict{
+		Outcome: webhook.OutcomeDead, Reason: webhook.ReasonGone, State: webhook.StateDead, DeathReason: webhook.DeathGone,
+		Disable: webhook.DisabledGone, Counts: true,
+	}, w.clock.Now())
+	gone.Revision = before.Revision
+	_, err := w.Record(t.Context(), gone)
+	w.must(err)
+	if e, err := w.Endpoint(t.Context(), w.ref("a")); err != nil || e.DisabledReason != webhook.DisabledGone {
+		t.Errorf("disabled for %q, %v", e.DisabledReason, err)
 	}
 }
 
@@ -220,6 +235,24 @@ func TestReencryptNamesWhatItCannotOpen(t *testing.T) {
 		t.Errorf("changed (-before +after):\n%s", diff)
 	}
 	wantRefused(t, w.ringOf(k2, k1).CheckKeys(t.Context()), webhook.KeyError{KeyID: "lost", Missing: true})
+}
+
+// A text of the caller's that reads like a sealed one is not put in its place.
+func TestReencryptLeavesTextsThatReadLikeSealedOnes(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	k1, k2 := newEntry("k1"), newEntry("k2")
+	create(t, w.ringOf(k1), guarded("a"))
+	w.settings(w.ref("a"), func(kept map[string]any) { kept["aText"] = kept["headers"] })
+	key := w.keyEnding("p:acme:a")
+	before := w.dump(key)
+	did := reencrypt(t, w.ringOf(k2, k1))
+	if len(did.Failed) != 1 || did.Failed[0].Endpoint != w.ref("a") || did.Failed[0].Err == nil {
+		t.Errorf("%+v", did)
+	}
+	if after := w.dump(key); after != before {
+		t.Errorf("changed to %s", after)
+	}
+	wantRefused(t, w.ringOf(k2).CheckKeys(t.Context()), webhook.KeyError{KeyID: "k1", Missing: true})
 }
 
 // An old key that is wrong does not keep others from being moved, a newest one ends all.
