@@ -31,12 +31,8 @@ function judge.pending(id)
   return alive(tooLong or listed(KEYS[1], id))
 end
 
-function judge.active(id)
-  local lease = redis.call('ZSCORE', KEYS[3], id)
-  if not lease or not listed(KEYS[2], id) then
-    return 'orphaned'
-  end
-  return now - tonumber(lease) > tonumber(ARGV[1]) and 'abandoned' or 'alive'
+function judge.active(id, lease)
+  return lease and listed(KEYS[2], id) and 'abandoned' or 'orphaned'
 end
 
 function judge.scheduled(id) return alive(redis.call('ZSCORE', KEYS[4], id)) end
@@ -46,11 +42,14 @@ function judge.completed() return 'ended' end
 
 local answer = {}
 for i = 6, #KEYS do
-  local state = redis.call('HGET', KEYS[i], 'state')
-  if not state then
+  local state, id = redis.call('HGET', KEYS[i], 'state'), ARGV[i - 3]
+  local lease = redis.call('ZSCORE', KEYS[3], id)
+  if lease and now - tonumber(lease) <= tonumber(ARGV[1]) then
+    table.insert(answer, 'alive') -- whatever else is wrong: somebody works on it
+  elseif not state then
     table.insert(answer, 'missing')
   else
-    table.insert(answer, judge[state] and judge[state](ARGV[i - 3]) or 'alive')
+    table.insert(answer, judge[state] and judge[state](id, lease) or 'alive')
   end
 end
 return answer

@@ -18,7 +18,6 @@ import (
 // orphan brings a task into states that Asynq's own scripts never leave behind.
 var orphan = map[string]arrangement{
 	"pending, not listed":      after("pending", "LREM", "pending", 0),
-	"active, not listed":       after("active", "LREM", "active", 0),
 	"active, expired, no list": after("abandoned", "LREM", "active", 0),
 	"scheduled, not in set":    after("scheduled", "ZREM", "scheduled"),
 	"retry, not in set":        after("retry", "ZREM", "retry"),
@@ -39,9 +38,15 @@ func after(state, command, part string, args ...any) arrangement {
 // hashless leaves a task in its list or set, but without its hash.
 var hashless = map[string]arrangement{
 	"pending, no hash":   deleteHash,
-	"active, no hash":    withoutHash("active"),
+	"expired, no hash":   withoutHash("abandoned"),
 	"scheduled, no hash": withoutHash("scheduled"),
 	"retry, no hash":     withoutHash("retry"),
+}
+
+// leased has something wrong with it, but somebody works on it.
+var leased = map[string]arrangement{
+	"active, not listed": after("active", "LREM", "active", 0),
+	"active, no hash":    withoutHash("active"),
 }
 
 func withoutHash(state string) arrangement {
@@ -62,6 +67,7 @@ func allArrangements() map[string]arrangement {
 	all := maps.Clone(arrange)
 	maps.Copy(all, orphan)
 	maps.Copy(all, hashless)
+	maps.Copy(all, leased)
 	return all
 }
 
@@ -70,7 +76,7 @@ func TestInspectFindsOrphans(t *testing.T) {
 		q := open(t, queue.Config{Redis: rdb})
 		n := 0
 		for want, kinds := range map[webhook.TaskState]map[string]arrangement{
-			webhook.TaskOrphaned: orphan, webhook.TaskMissing: hashless,
+			webhook.TaskOrphaned: orphan, webhook.TaskMissing: hashless, webhook.TaskAlive: leased,
 		} {
 			for name, put := range kinds {
 				n++

@@ -16,9 +16,9 @@ import (
 type answerSize int
 
 const (
-	// ofPage is a list or a part of one. It is the zero value: who says nothing
+	// The zero value is that of a list or a part of one: who says nothing
 	// of a new route has said that it is one of the large ones.
-	ofPage answerSize = iota
+	_ answerSize = iota
 	// ofPayload is that of one event.
 	ofPayload
 	// ofFields is anything that has neither payloads nor items.

@@ -27,7 +27,8 @@ var (
 	ErrDeleted = fmt.Errorf("%w: that of a deleted endpoint", ErrConflict)
 	// ErrUnauthorized says that a key is none, or was revoked.
 	ErrUnauthorized = errors.New("no valid key")
-	// ErrBusy says that the brand has too many tests or checks under way.
+	// ErrBusy says that the brand has too many tests or checks under way, or that
+	// an endpoint's rate limit leaves a test no room.
 	ErrBusy = errors.New("too many at the same time")
 )
 
