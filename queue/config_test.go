@@ -13,6 +13,7 @@ import (
 )
 
 func TestOpenNamesTheField(t *testing.T) {
+	t.Parallel()
 	rdb := redis.NewClient(&redis.Options{})
 	t.Cleanup(func() { rdb.Close() })
 	for field, cfg := range map[string]queue.Config{
@@ -33,6 +34,7 @@ func TestOpenNamesTheField(t *testing.T) {
 }
 
 func TestOpenRefusesTimesAsynqCannotKeep(t *testing.T) {
+	t.Parallel()
 	rdb := redis.NewClient(&redis.Options{})
 	t.Cleanup(func() { rdb.Close() })
 	_, err := queue.Open(queue.Config{Redis: rdb, AttemptTimeout: time.Second, TaskTimeout: 1500 * time.Millisecond})
@@ -45,6 +47,7 @@ func TestOpenRefusesTimesAsynqCannotKeep(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
+	t.Parallel()
 	got := queue.Config{AttemptTimeout: 1500 * time.Millisecond}.WithDefaults()
 	if got.TaskTimeout != 7*time.Second || got.ShutdownTimeout != 10*time.Second {
 		t.Errorf("ladder from 1.5 s: %s, %s", got.TaskTimeout, got.ShutdownTimeout)
@@ -61,6 +64,7 @@ func TestDefaults(t *testing.T) {
 
 // Every process must find the same queue, whatever its version: these answers never change.
 func TestQueueForIsStable(t *testing.T) {
+	t.Parallel()
 	q := open(t, queue.Config{Redis: embeddedClient(t)})
 	for endpoint, want := range map[string]string{"ep_1": "live-2", "ep_2": "live-3", "ep_3": "live-0", "ep_4": "live-1"} {
 		if got := q.QueueFor(webhook.EndpointRef{Brand: "acme", ID: endpoint}); got != want {
@@ -70,6 +74,7 @@ func TestQueueForIsStable(t *testing.T) {
 }
 
 func TestEndpointsSpreadOverShards(t *testing.T) {
+	t.Parallel()
 	q := open(t, queue.Config{Redis: embeddedClient(t)})
 	share := map[string]int{}
 	for i := range 4000 {

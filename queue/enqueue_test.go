@@ -18,6 +18,7 @@ import (
 )
 
 func TestEnqueueMakesATaskOfIDsOnly(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		run := runOf(q, 7)
@@ -34,6 +35,7 @@ func TestEnqueueMakesATaskOfIDsOnly(t *testing.T) {
 }
 
 func TestEnqueueTwiceMakesOneTask(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		run := runOf(q, 1)
@@ -46,6 +48,7 @@ func TestEnqueueTwiceMakesOneTask(t *testing.T) {
 }
 
 func TestEnqueueListsTheQueues(t *testing.T) {
+	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	admin := redistest.Admin(t, rdb)
 	q := open(t, queue.Config{Redis: rdb})
@@ -71,6 +74,7 @@ func TestEnqueueListsTheQueues(t *testing.T) {
 }
 
 func TestEnqueueIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb})
 	enqueue(t, q, runsOf(q, 40)...) // every queue is listed, the script known
@@ -94,6 +98,7 @@ func TestEnqueueIsOneRoundTrip(t *testing.T) {
 }
 
 func TestEnqueueAfterScriptsAreLost(t *testing.T) {
+	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb})
 	enqueue(t, q, runsOf(q, 50)...)
@@ -113,6 +118,7 @@ func TestEnqueueAfterScriptsAreLost(t *testing.T) {
 }
 
 func TestRedisAwayOrRefusing(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	rdb := server.Client(t)
 	q := open(t, queue.Config{Redis: rdb})
@@ -145,6 +151,7 @@ func TestRedisAwayOrRefusing(t *testing.T) {
 
 // A client that claims to have sent what it did not must not count as success: a lost task is a late delivery.
 func TestEnqueueBelievesOnlyAnswers(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb})
 	rdb.AddHook(silent{})
@@ -157,6 +164,7 @@ func TestEnqueueBelievesOnlyAnswers(t *testing.T) {
 }
 
 func TestEnqueueRefusesARunWithoutQueue(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb})
 	good, bad := runOf(q, 1), runOf(q, 2)
@@ -170,6 +178,7 @@ func TestEnqueueRefusesARunWithoutQueue(t *testing.T) {
 }
 
 func TestEnqueueFromManyGoroutines(t *testing.T) {
+	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb})
 	runs := runsOf(q, 200)

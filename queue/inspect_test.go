@@ -71,6 +71,7 @@ func moveTo(state string) arrangement {
 }
 
 func TestInspectTellsTheStates(t *testing.T) {
+	t.Parallel()
 	want := map[string]webhook.TaskState{
 		"pending": webhook.TaskAlive, "active": webhook.TaskAlive, "unleased": webhook.TaskOrphaned, "retry": webhook.TaskAlive,
 		"scheduled": webhook.TaskAlive, "abandoned": webhook.TaskAbandoned, "archived": webhook.TaskEnded,
@@ -102,6 +103,7 @@ func TestInspectTellsTheStates(t *testing.T) {
 
 // A lease counts as over by the clock of Redis, whatever this process's says.
 func TestInspectLeaseGrace(t *testing.T) {
+	t.Parallel()
 	mini := miniredis.RunT(t)
 	rdb := redis.NewClient(&redis.Options{Addr: mini.Addr()})
 	t.Cleanup(func() { rdb.Close() })
@@ -122,6 +124,7 @@ func TestInspectLeaseGrace(t *testing.T) {
 }
 
 func TestInspectIsOneRoundTripAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb})
 	runs := runsOf(q, 100)

@@ -49,6 +49,7 @@ func (g *gauge) look() (now, most, done int) {
 }
 
 func TestConcurrencyHoldsOverAllQueues(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Concurrency: 4})
 	g := newGauge()
@@ -67,6 +68,7 @@ func TestConcurrencyHoldsOverAllQueues(t *testing.T) {
 
 // Handlers that take long hold no slot of their queue any more: the next ones begin, as many as there may be in all.
 func TestAQueueThatHangsGoesOn(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Concurrency: 6, Shards: 1})
 	g := newGauge()
@@ -81,6 +83,7 @@ func TestAQueueThatHangsGoesOn(t *testing.T) {
 }
 
 func TestOneQueueHoldsHalf(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Concurrency: 6, Shards: 1})
 	g := newGauge()
@@ -96,6 +99,7 @@ func TestOneQueueHoldsHalf(t *testing.T) {
 
 // A task that finds no slot goes back, so that its timeout is left for the attempt.
 func TestTaskWithoutSlotGoesBack(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Concurrency: 2, AttemptTimeout: 59 * time.Second, TaskTimeout: time.Minute})
 	g := newGauge()

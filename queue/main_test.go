@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,7 +20,13 @@ import (
 	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait more than they work
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // backends are the servers on which everything must work.
 var backends = map[string]func(t testing.TB) redis.UniversalClient{

@@ -72,6 +72,7 @@ func allArrangements() map[string]arrangement {
 }
 
 func TestInspectFindsOrphans(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		n := 0
@@ -93,6 +94,7 @@ func TestInspectFindsOrphans(t *testing.T) {
 
 // A pending list that is too long to be looked through is believed.
 func TestInspectOfALongPendingList(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb, Shards: 1})
 		listed, lost, gone := runOf(q, 1), runOf(q, 2), runOf(q, 3)
@@ -123,6 +125,7 @@ func TestInspectOfALongPendingList(t *testing.T) {
 
 // Tasks on their way through Asynq are never taken for lost ones.
 func TestInspectWhileTasksMove(t *testing.T) {
+	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb})
 	runs := runsOf(q, 500)
@@ -145,6 +148,7 @@ func TestInspectWhileTasksMove(t *testing.T) {
 
 // The lease is extended for as long as a worker holds the task, and Inspect never takes the task for a lost one.
 func TestLeaseOfALongAttemptLives(t *testing.T) {
+	t.Parallel()
 	long(t)
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb, AttemptTimeout: 59 * time.Second, TaskTimeout: time.Minute})

@@ -11,6 +11,7 @@ import (
 )
 
 func TestRemoveLeavesNothing(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		for name, put := range allArrangements() {
@@ -59,6 +60,7 @@ func remains(t testing.TB, rdb redis.UniversalClient, queue string) (all []strin
 // To Asynq a pending id without its hash is an empty queue: it takes the id, and says that there is nothing. What comes behind
 // is handled all the same, and what is left of the ids is found and removed.
 func TestPendingIDsWithoutTaskAreSteppedOver(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb, Shards: 1})
 		ghosts := runsOf(q, 5)

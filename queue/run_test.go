@@ -35,6 +35,7 @@ func receive[T any](t testing.TB, got <-chan T) (one T) {
 }
 
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		h, got := deliverAll(60)
@@ -71,6 +72,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestRunServesTheNamedQueuesOnly(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Serve: []string{"live-1", "live-1"}})
 	h, got := deliverAll(10)
@@ -88,6 +90,7 @@ func TestRunServesTheNamedQueuesOnly(t *testing.T) {
 }
 
 func TestRunAgain(t *testing.T) {
+	t.Parallel()
 	q := open(t, queue.Config{Redis: embeddedClient(t)})
 	for i := range 2 {
 		h, got := deliverAll(1)
@@ -101,6 +104,7 @@ func TestRunAgain(t *testing.T) {
 }
 
 func TestRunWithoutHandler(t *testing.T) {
+	t.Parallel()
 	q := open(t, queue.Config{Redis: embeddedClient(t)})
 	whole := only(func(context.Context, webhook.Run) error { return nil })
 	ended, end := context.WithCancel(t.Context())
@@ -116,6 +120,7 @@ func TestRunWithoutHandler(t *testing.T) {
 }
 
 func TestRetryIsNeverEarly(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		after := []time.Duration{5 * time.Minute, 5*time.Minute + 1, 301*time.Second + 999*time.Millisecond, time.Hour, math.MaxInt64}
@@ -146,6 +151,7 @@ func TestRetryIsNeverEarly(t *testing.T) {
 }
 
 func TestRetryAtOnceComesAgain(t *testing.T) {
+	t.Parallel()
 	q := open(t, queue.Config{Redis: embeddedClient(t)})
 	got := make(chan webhook.Run, 2)
 	work(t, q, func(_ context.Context, run webhook.Run) error {
@@ -163,6 +169,7 @@ func TestRetryAtOnceComesAgain(t *testing.T) {
 
 // What a handler says of its troubles may hold a URL or a payload: none of it reaches Redis, and so asynqmon.
 func TestTroubleComesAgainAndTellsNothing(t *testing.T) {
+	t.Parallel()
 	const secret = "15552223333"
 	for name, trouble := range map[string]func() error{
 		"error":         func() error { return errors.New(secret) },
@@ -204,6 +211,7 @@ func TestTroubleComesAgainAndTellsNothing(t *testing.T) {
 }
 
 func TestTaskOfANewerVersionSurvives(t *testing.T) {
+	t.Parallel()
 	for name, task := range map[string]struct{ kind, payload string }{
 		"format": {"delivery", "2 who knows"}, "type": {"wake", "1 acme ep_1"}, "wake-up's format": {"endpoint:wake", "2 who knows"},
 	} {
@@ -227,6 +235,7 @@ func TestTaskOfANewerVersionSurvives(t *testing.T) {
 }
 
 func TestUndecodableTaskIsArchivedWithItsReason(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb})
 	h, got := deliverAll(1)
@@ -250,6 +259,7 @@ func TestUndecodableTaskIsArchivedWithItsReason(t *testing.T) {
 }
 
 func TestTaskTimeoutEndsTheHandlersContext(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, AttemptTimeout: time.Millisecond, TaskTimeout: time.Second})
 	ended := make(chan error, 1)
@@ -270,6 +280,7 @@ func TestTaskTimeoutEndsTheHandlersContext(t *testing.T) {
 }
 
 func TestRedisComesAndGoes(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	rdb := server.Client(t)
 	logs := &logBook{}

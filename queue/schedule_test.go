@@ -31,6 +31,7 @@ func wakeID(w webhook.Wakeup) string {
 }
 
 func TestScheduleMakesOneTaskOfIt(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		first := wakeupOf(7, time.UnixMilli(4_102_444_800_123)) // in 2100
@@ -53,6 +54,7 @@ func TestScheduleMakesOneTaskOfIt(t *testing.T) {
 }
 
 func TestScheduleIsNeverEarly(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb})
 	base := time.Now().Add(time.Hour).Truncate(time.Second)
@@ -67,6 +69,7 @@ func TestScheduleIsNeverEarly(t *testing.T) {
 }
 
 func TestScheduleWhatIsDue(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb})
 	for i, at := range []time.Time{{}, time.Now().Add(-time.Hour)} {
@@ -77,6 +80,7 @@ func TestScheduleWhatIsDue(t *testing.T) {
 }
 
 func TestScheduleIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb, Shards: 1})
 	at := time.Now().Add(time.Hour)

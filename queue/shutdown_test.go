@@ -40,6 +40,7 @@ func (b *logBook) text() string {
 }
 
 func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		logs := &logBook{}
 		q := open(t, queue.Config{Redis: rdb, Shards: 1, Logger: slog.New(logs)})
@@ -77,6 +78,7 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 }
 
 func TestShutdownGivesUpOnADeafHandler(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Shards: 1, AttemptTimeout: time.Millisecond, TaskTimeout: time.Second, ShutdownTimeout: 2 * time.Second})
 	run := runOf(q, 1)
@@ -105,6 +107,7 @@ func TestShutdownGivesUpOnADeafHandler(t *testing.T) {
 }
 
 func TestAsynqDoesNotChatter(t *testing.T) {
+	t.Parallel()
 	var out strings.Builder
 	var mu sync.Mutex
 	log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {

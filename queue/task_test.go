@@ -8,6 +8,7 @@ import (
 )
 
 func TestDescribeShowsIDsAndNothingElse(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ kind, payload, want string }{
 		{"delivery", "1 acme evt_1 ep_1 3", "delivery brand=acme event=evt_1 endpoint=ep_1 run=3"},
 		{"delivery", "", "unreadable, 0 bytes"},

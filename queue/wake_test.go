@@ -27,6 +27,7 @@ type woken struct {
 }
 
 func TestWakeUpComes(t *testing.T) {
+	t.Parallel()
 	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
 		q := open(t, queue.Config{Redis: rdb})
 		got := make(chan woken, 2)
@@ -49,6 +50,7 @@ func TestWakeUpComes(t *testing.T) {
 }
 
 func TestWakeUpTellsWhetherItIsEarly(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb})
 	got := make(chan woken, 4)
@@ -67,6 +69,7 @@ func TestWakeUpTellsWhetherItIsEarly(t *testing.T) {
 }
 
 func TestWakeUpDoesNotWaitForASlot(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Concurrency: 2})
 	g := newGauge()
@@ -93,6 +96,7 @@ func TestWakeUpDoesNotWaitForASlot(t *testing.T) {
 }
 
 func TestWakeUpsAreBounded(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Concurrency: 200, AttemptTimeout: time.Second, TaskTimeout: time.Minute})
 	g := newGauge()
@@ -113,6 +117,7 @@ func TestWakeUpsAreBounded(t *testing.T) {
 
 // A wake-up that asks for itself again is the same task, and may have the next one scheduled.
 func TestWakeUpComesAgain(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, Shards: 1})
 	w := wakeupOf(1, time.Now().Add(-time.Minute))
@@ -133,6 +138,7 @@ func TestWakeUpComesAgain(t *testing.T) {
 }
 
 func TestTroubleOfAWakeUpTellsNothing(t *testing.T) {
+	t.Parallel()
 	const secret = "15552223333"
 	for name, trouble := range map[string]func() error{
 		"error":       func() error { return errors.New(secret) },
@@ -173,6 +179,7 @@ func TestTroubleOfAWakeUpTellsNothing(t *testing.T) {
 }
 
 func TestShutdownTellsOfADeafWakeUp(t *testing.T) {
+	t.Parallel()
 	rdb := embeddedClient(t)
 	q := open(t, queue.Config{Redis: rdb, AttemptTimeout: time.Millisecond, TaskTimeout: time.Second, ShutdownTimeout: 2 * time.Second})
 	taken, finish, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
