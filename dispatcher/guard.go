@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
@@ -31,6 +32,10 @@ func (d *Dispatcher) checkServers(ctx context.Context) error {
 		}
 		if why := unfit(s, d.cfg.Durable); why != "" {
 			return &webhook.ServerError{Address: s.Address, Why: why}
+		}
+		if s.Full(1) && d.warned.first("full "+s.Address, time.Now()) {
+			d.log.ErrorContext(ctx, "redis is full: no delivery is begun until there is room; said once a minute",
+				"server", s.Address, "used_bytes", s.UsedMemory, "maxmemory_bytes", s.MaxMemory)
 		}
 	}
 	return nil

@@ -23,8 +23,16 @@ const failuresMost = 3
 // reconcile works until ctx ends, through the tags in another order each time,
 // so that none is always behind one that fails.
 func (d *Dispatcher) reconcile(ctx context.Context) {
+	away := false
 	for sleep(ctx, reconcileEvery) {
-		_ = d.Ready(ctx) // says so when Redis has begun to evict: nobody else may ask
+		err := d.Ready(ctx) // says so when Redis has begun to evict: nobody else may ask
+		if gone := errors.Is(err, webhook.ErrUnavailable); gone != away && ctx.Err() == nil {
+			away = gone
+			d.noteRedis(ctx, err)
+		}
+		if away {
+			continue
+		}
 		failures := 0
 		for _, tag := range rand.Perm(d.store.Tags()) {
 			err := d.reconcileTag(ctx, tag)
@@ -41,6 +49,15 @@ func (d *Dispatcher) reconcile(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// noteRedis tells when Redis goes, and when it is back.
+func (d *Dispatcher) noteRedis(ctx context.Context, err error) {
+	if errors.Is(err, webhook.ErrUnavailable) {
+		d.log.WarnContext(ctx, "redis is away: deliveries wait, and go on by themselves", "error", err)
+		return
+	}
+	d.log.InfoContext(ctx, "redis answers again")
 }
 
 // reconcileTag looks after one tag.

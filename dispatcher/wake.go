@@ -19,7 +19,11 @@ func (d *Dispatcher) follow(ctx context.Context, ref webhook.EndpointRef, r webh
 	}
 	d.arrange(ctx, r.Wakeup)
 	if r.Breaker != "" {
-		d.log.InfoContext(ctx, "breaker changed", "brand", ref.Brand, "endpoint", ref.ID, "breaker", r.Breaker)
+		log := d.log.With("brand", ref.Brand, "endpoint", ref.ID, "breaker", r.Breaker)
+		if r.Wakeup != nil {
+			log = log.With("until", r.Wakeup.At, "waiting", r.Wakeup.Waiting)
+		}
+		log.InfoContext(ctx, "breaker changed")
 	}
 }
 
@@ -33,8 +37,7 @@ func (d *Dispatcher) arrange(ctx context.Context, w *webhook.Wakeup) {
 	if w == nil {
 		return
 	}
-	d.alarms.set(w.Endpoint, w.At)
-	if time.Until(w.At) < scheduledFrom {
+	if armed := d.alarms.set(w.Endpoint, w.At); armed && time.Until(w.At) < scheduledFrom {
 		return
 	}
 	if err := d.queue.Schedule(ctx, *w); err != nil {
@@ -45,6 +48,8 @@ func (d *Dispatcher) arrange(ctx context.Context, w *webhook.Wakeup) {
 // wake releases what may run at an endpoint. early is somebody's wish: a breaker
 // or a Retry-After that holds the line back lets one through.
 func (d *Dispatcher) wake(ctx context.Context, ref webhook.EndpointRef, early bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerFor) // what it releases is handed over, even at the end
+	defer cancel()
 	r, err := d.store.Wake(ctx, ref, early)
 	if err != nil {
 		return err
@@ -81,18 +86,22 @@ func (a *alarms) start(ctx context.Context) {
 	a.ctx = ctx
 }
 
-// set has an endpoint woken at a time, or before it if that is arranged.
-func (a *alarms) set(ref webhook.EndpointRef, at time.Time) {
+// set has an endpoint woken at a time, or before it if that is arranged; it
+// answers false when this process does not do so, or has too many to wake.
+func (a *alarms) set(ref webhook.EndpointRef, at time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	known, ok := a.timers[ref]
 	switch {
-	case a.ctx == nil, !ok && len(a.timers) >= mostAlarms, ok && !at.Before(known.at):
-		return
+	case a.ctx == nil, !ok && len(a.timers) >= mostAlarms:
+		return false
+	case ok && !at.Before(known.at):
+		return true
 	case ok:
 		known.timer.Stop()
 	}
 	a.timers[ref] = alarm{at, time.AfterFunc(time.Until(at), func() { a.ring(ref, at) })}
+	return true
 }
 
 func (a *alarms) ring(ref webhook.EndpointRef, at time.Time) {

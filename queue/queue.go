@@ -16,6 +16,7 @@ type Queue struct {
 	log   *slog.Logger
 	// published has the queues whose names stand in Asynq's list of queues.
 	published sync.Map
+	told      told
 }
 
 var _ webhook.Queue = (*Queue)(nil)

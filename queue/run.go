@@ -88,7 +88,7 @@ func (q *Queue) serverConfig(name string) asynq.Config {
 		// The idle wait of asynqredis is what paces an empty queue.
 		TaskCheckInterval:        time.Millisecond,
 		DelayedTaskCheckInterval: time.Second,
-		Logger:                   asynqLog{q.log.With("queue", name)},
+		Logger:                   asynqLog{q.log.With("queue", name), &q.told},
 		LogLevel:                 asynqLevel(q.log),
 	}
 }

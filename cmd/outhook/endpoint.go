@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 func newEndpointCommand(env []string) *cobra.Command {
@@ -77,17 +78,28 @@ are in flight, wait in its line, or wait for a retry.`,
 }
 
 func endpointTable(endpoints []httpapi.Endpoint) *table {
-	t := newTable("ID", "URL", "WANTS", "STATE", "IN FLIGHT", "WAITING", "RETRYING")
+	t := newTable("ID", "URL", "WANTS", "STATE", "IN FLIGHT", "WAITING", "RETRYING", "WAITS FOR")
 	for _, e := range endpoints {
 		row := []words{plain(e.ID), plain(printable(e.URL, maxShownURL)), plain(wants(e)), endpointState(e)}
 		if e.Health == nil {
-			row = append(row, plain(""), plain(""), plain(""))
+			row = append(row, plain(""), plain(""), plain(""), plain(""))
 		} else {
-			row = append(row, count(e.Health.InFlight), count(e.Health.Waiting), count(e.Health.Retrying))
+			row = append(row, count(e.Health.InFlight), count(e.Health.Waiting), count(e.Health.Retrying), waitsFor(*e.Health))
 		}
 		t.add(row...)
 	}
 	return t
+}
+
+// waitsFor is what holds the line back; a breaker that is not closed also where nobody waits.
+func waitsFor(h httpapi.EndpointHealth) words {
+	switch {
+	case h.Breaker != "" && h.Breaker != string(webhook.BreakerClosed):
+		return words{"breaker" + until(h.OpenUntil), stateColour("dead")}
+	case h.WaitingFor != "":
+		return plain(h.WaitingFor + until(h.WaitingUntil))
+	}
+	return plain("")
 }
 
 // maxShownURL bounds a URL in a table, in bytes. A card and JSON have all of it.

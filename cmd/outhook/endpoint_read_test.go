@@ -38,15 +38,15 @@ func TestEndpointListPrints(t *testing.T) {
 		want   outcome
 	}{
 		"table": {answers, []string{"--limit=2"}, outcome{0,
-			"ID       URL                                                                                WANTS                  STATE           IN FLIGHT  WAITING  RETRYING\n" +
-				"status   https://example.com/hook?k=1                                                       message.*, workflow.*  disabled: gone  1          20       3\n" +
-				"inbound  https://example.com/" + strings.Repeat("x", 60) + "…  status                 enabled         -          -        -\n",
+			"ID       URL                                                                                WANTS                  STATE           IN FLIGHT  WAITING  RETRYING  WAITS FOR\n" +
+				"status   https://example.com/hook?k=1                                                       message.*, workflow.*  disabled: gone  1          20       3         breaker, until 2026-01-02T03:10:00.000Z\n" +
+				"inbound  https://example.com/" + strings.Repeat("x", 60) + "…  status                 enabled         -          -        -         -\n",
 			"more: --cursor c1\n"}},
-		"none": {endpointPage(""), nil, outcome{0, "ID  URL  WANTS  STATE  IN FLIGHT  WAITING  RETRYING\n", ""}},
+		"none": {endpointPage(""), nil, outcome{0, "ID  URL  WANTS  STATE  IN FLIGHT  WAITING  RETRYING  WAITS FOR\n", ""}},
 		"json": {endpointPage("c1", bareEndpoint("a")), []string{"-o=json", "--limit=1"}, outcome{0,
 			`{"items":[{"id":"a","url":"https://example.com/hook",` + bare + `],"nextCursor":"c1"}` + "\n", ""}},
 		"json of none":     {endpointPage(""), []string{"-o=json"}, outcome{0, `{"items":[],"nextCursor":null}` + "\n", ""}},
-		"a hostile cursor": {endpointPage("c\x1b1", bareEndpoint("a")), []string{"-o=table", "--limit=1"}, outcome{0, "ID  URL                       WANTS   STATE    IN FLIGHT  WAITING  RETRYING\na   https://example.com/hook  status  enabled  -          -        -\n", "more: --cursor c 1\n"}},
+		"a hostile cursor": {endpointPage("c\x1b1", bareEndpoint("a")), []string{"-o=table", "--limit=1"}, outcome{0, "ID  URL                       WANTS   STATE    IN FLIGHT  WAITING  RETRYING  WAITS FOR\na   https://example.com/hook  status  enabled  -          -        -         -\n", "more: --cursor c 1\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkOutcome(t, playAPI(t, tc.answer).endpoint(t, "", append([]string{"list"}, tc.args...)...), tc.want)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -52,11 +53,11 @@ func (f *settingFlags) check(cmd *cobra.Command) error {
 		return usage("--url: must not be empty")
 	case given("event-type") && len(f.eventTypes) == 0:
 		return usage("--event-type: must not be empty")
-	case f.rateLimit < 0:
+	case f.rateLimit < 0 || math.IsNaN(f.rateLimit) || math.IsInf(f.rateLimit, 0):
 		return usage("--rate-limit: must be 0 (no limit) or more")
 	case f.rateBurst < 0:
 		return usage("--rate-burst: must be 0 (evenly paced) or more")
-	case f.rateBurst > 0 && given("rate-limit") && f.rateLimit == 0:
+	case f.rateBurst > 0 && f.rateLimit == 0 && (given("rate-limit") || cmd.Name() == "create"):
 		return usage("--rate-burst: needs a --rate-limit")
 	case f.maxInFlight < 0:
 		return usage("--max-in-flight: must be 0 (the default) or more")

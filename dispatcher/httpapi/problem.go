@@ -137,7 +137,7 @@ func problemOf(err error, at string) *Problem {
 	case errors.Is(err, webhook.ErrNotFound):
 		return problem(http.StatusNotFound, detailNotFound)
 	case errors.Is(err, webhook.ErrBusy):
-		return waiting(http.StatusTooManyRequests, detailBusy)
+		return waiting(http.StatusTooManyRequests, busyDetail(err))
 	case errors.Is(err, webhook.ErrFull): // before ErrUnavailable, which it wraps
 		return waiting(http.StatusServiceUnavailable, detailNearlyFull)
 	case errors.Is(err, webhook.ErrUnavailable), isContext(err):
@@ -161,6 +161,14 @@ func limitDetail(err error) string {
 		return "a limit is reached"
 	}
 	return "a limit is reached: " + which
+}
+
+// busyDetail is what was said before [webhook.ErrBusy], if anything.
+func busyDetail(err error) string {
+	if which, ok := strings.CutSuffix(err.Error(), ": "+webhook.ErrBusy.Error()); ok {
+		return which + ": try again later"
+	}
+	return detailBusy
 }
 
 func isContext(err error) bool {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -37,7 +38,7 @@ func (s *Store) Spend(ctx context.Context, ref webhook.EndpointRef, most time.Du
 	}
 	wait, _ := answer.(string)
 	if wait == "" {
-		return 0, webhook.ErrBusy
+		return 0, fmt.Errorf("the endpoint's rate limit leaves it no room: %w", webhook.ErrBusy)
 	}
 	return time.Duration(number(wait)) * time.Millisecond, nil
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -32,11 +33,12 @@ func (s *Store) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, cha
 		if err != nil {
 			return webhook.Endpoint{}, webhook.Release{}, err
 		}
+		before := ownCopy(e)
 		if err := change(&e); err != nil {
 			return webhook.Endpoint{}, webhook.Release{}, err
 		}
 		e.Brand, e.ID = ref.Brand, ref.ID
-		freed, stored, err := s.replace(ctx, e, revision)
+		freed, stored, err := s.replace(ctx, e, revision, sentOtherwise(before, e))
 		if err != nil {
 			return webhook.Endpoint{}, webhook.Release{}, err
 		}
@@ -75,14 +77,20 @@ func (s *Store) readRevision(ctx context.Context, ref webhook.EndpointRef) (webh
 	return e, text(fields, len(fields)-1), err
 }
 
+// sentOtherwise tells whether what was learnt of an endpoint's health says nothing of it any more.
+func sentOtherwise(before, e webhook.Endpoint) bool {
+	return e.URL != before.URL || e.Timeout != before.Timeout || !maps.Equal(e.Headers, before.Headers) || len(e.Secrets) != len(before.Secrets) ||
+		(e.DisabledReason == "" && before.DisabledReason != "")
+}
+
 // replace stores the endpoint unless the revision is no longer the one that stands.
-func (s *Store) replace(ctx context.Context, e webhook.Endpoint, revision string) (freed webhook.Release, stored bool, err error) {
+func (s *Store) replace(ctx context.Context, e webhook.Endpoint, revision string, anew bool) (freed webhook.Release, stored bool, err error) {
 	packed, err := s.packEndpoint(e)
 	if err != nil {
 		return freed, false, err
 	}
 	answer, err := s.one(ctx, "update endpoint",
-		s.endpointCall(scriptUpdate, e.Ref(), nil, revision, packed, e.DisabledReason, e.MaxInFlight, e.RateLimit.PerSecond, burstOf(e.RateLimit)))
+		s.endpointCall(scriptUpdate, e.Ref(), nil, revision, packed, e.DisabledReason, e.MaxInFlight, e.RateLimit.PerSecond, burstOf(e.RateLimit), anew))
 	if err != nil {
 		return freed, false, err
 	}

@@ -47,7 +47,7 @@ var gateTests = map[string]func(*T){
 		t.admit(t.event("behind"), "a")
 		probe := t.wake(ref, false)
 		t.wantRuns(probe.Runs) // admitting the other let it go
-		claim := t.answer(t.running("waits"), t.signalled(delivered(), webhook.SignalGood), time.Millisecond)
+		claim := t.answer(t.running("waits"), t.signalled(delivered(), webhook.SignalGood), 0)
 		if claim.Breaker != webhook.BreakerClosed {
 			t.Fatalf("after a good probe: %+v", claim)
 		}
@@ -69,7 +69,7 @@ var gateTests = map[string]func(*T){
 		rest := breakerOpenFor
 		for i := range waiting {
 			t.pass(rest)
-			one := fmt.Sprint("w", i)
+			one := fmt.Sprint("w", []int{0, 7, 1, 6, 2, 5, 3, 4}[i]) // the oldest and the newest in turn
 			t.wantRuns(t.wake(ref, false).Runs, one)
 			t.wantRuns(t.wake(ref, false).Runs)
 			if c := t.wantClaim(t.running(one), webhook.ClaimGo); !c.Probe || !c.Troubled {
@@ -100,6 +100,8 @@ var gateTests = map[string]func(*T){
 		if after := t.health(ref); after.Breaker != webhook.BreakerHalfOpen {
 			t.Fatalf("an old failure moved it from %+v to %+v", h, after)
 		}
+		t.late(runs[begin-1], t.signalled(delivered(), webhook.SignalGood), breakerOpenFor+2*time.Second)
+		t.wantBreaker(ref, webhook.BreakerHalfOpen)
 	},
 	"Breaker/answers about one event are no failures": func(t *T) {
 		ref := t.endpoint("a", wide)
@@ -108,12 +110,20 @@ var gateTests = map[string]func(*T){
 		}
 		t.wantBreaker(ref, webhook.BreakerClosed)
 	},
-	"Breaker/a change of settings closes it": func(t *T) {
+	"Breaker/a change of how it is sent to closes it, and no other": func(t *T) {
 		ref := t.endpoint("a", wide)
 		for i := range breakerFailures {
 			t.fail(t.runOf(fmt.Sprint("e", i), "a"))
 		}
 		t.admit(t.event("waits"), "a")
+		for _, change := range []func(*webhook.Endpoint){
+			func(e *webhook.Endpoint) { e.Description = "core" }, func(e *webhook.Endpoint) { e.MaxInFlight = 63 },
+			func(e *webhook.Endpoint) { e.RateLimit.PerSecond = 100 }, func(e *webhook.Endpoint) { e.RateLimit = webhook.RateLimit{} },
+		} {
+			_, runs := t.update(ref, change)
+			t.wantRuns(runs)
+			t.wantBreaker(ref, webhook.BreakerOpen)
+		}
 		_, runs := t.update(ref, func(e *webhook.Endpoint) { e.URL = "https://example.com/repaired" })
 		t.wantRuns(runs, "waits")
 		t.wantBreaker(ref, webhook.BreakerClosed)
@@ -140,6 +150,20 @@ var gateTests = map[string]func(*T){
 		t.pass(time.Minute)
 		t.wantRuns(t.wake(ref, false).Runs, "held", "e2")
 	},
+	"Gates/of two that are closed the one that opens last is named": func(t *T) {
+		ref := t.endpoint("a", wide)
+		asked := t.signalled(t.retryIn(time.Hour), webhook.SignalBad)
+		asked.PauseUntil = t.now().Add(20 * time.Second)
+		run := t.runOf("e1", "a")
+		revision := t.wantClaim(run, webhook.ClaimGo).Revision
+		for range breakerFailures { // as of several in flight
+			_, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: t.attempt(run, asked), Verdict: asked, Revision: revision})
+			t.must(err)
+		}
+		t.admit(t.event("waits"), "a")
+		t.wantGate("waits", webhook.GateBreaker, breakerOpenFor)
+		t.wantBreaker(ref, webhook.BreakerOpen)
+	},
 	"Wake/with a probe lets one through": func(t *T) {
 		ref := t.endpoint("a", wide)
 		asked := t.signalled(t.retryIn(time.Hour), webhook.SignalBad)
@@ -153,7 +177,7 @@ var gateTests = map[string]func(*T){
 			t.Fatalf("claim = %+v", c)
 		}
 		t.wantRuns(t.wake(ref, true).Runs)
-		t.wantRuns(t.answer(t.running("e1"), t.signalled(delivered(), webhook.SignalGood), time.Millisecond).Runs, "e2")
+		t.wantRuns(t.answer(t.running("e1"), t.signalled(delivered(), webhook.SignalGood), 0).Runs, "e2")
 	},
 	"Limit/begins low, doubles while it holds back, and halves on failures": func(t *T) {
 		ref := t.endpoint("a", wide)
@@ -191,6 +215,16 @@ var gateTests = map[string]func(*T){
 			if name == "slow" && last != 64 || name == "overloaded" && highest > 32 {
 				t.Errorf("%s: the limit went to %d, and was %d at last", name, highest, last)
 			}
+		}
+	},
+	"Limit/one that was fast and is slow from now on keeps what it can take": func(t *T) {
+		ref := t.endpoint("a", wide)
+		runs := t.round(t.flood("a", 900), webhook.SignalGood, 0)
+		for range 10 {
+			runs = t.round(runs, webhook.SignalGood, 3*time.Second)
+		}
+		if h := t.health(ref); h.Limit != 64 {
+			t.Errorf("the limit is %d", h.Limit)
 		}
 	},
 	"Limit/a slow endpoint is said to be troubled, a fast one is not": func(t *T) {
@@ -241,9 +275,25 @@ var gateTests = map[string]func(*T){
 				t.Fatalf("claim %d of the burst = %+v", i, c)
 			}
 		}
-		a := t.admit(t.event("e3"), "a")
-		t.wantRuns(a.Runs())
-		t.wantWakeup(a.Releases[0].Wakeup, webhook.GateRateLimit, 2*time.Second-webhook.RateAhead, 1)
+		c := t.wantClaim(t.runOf("e3", "a"), webhook.ClaimParked)
+		t.wantWakeup(c.Release.Wakeup, webhook.GateRateLimit, 2*time.Second-webhook.RateAhead, 1)
+	},
+	"Rate/a change gives no tokens back": func(t *T) {
+		ref := t.endpoint("a", wide, func(e *webhook.Endpoint) { e.RateLimit = webhook.RateLimit{PerSecond: 1, Burst: 3} })
+		for i := range 3 {
+			t.wantClaim(t.runOf(fmt.Sprint("e", i), "a"), webhook.ClaimGo)
+		}
+		t.wantClaim(t.runOf("e3", "a"), webhook.ClaimParked)
+		for _, change := range []func(*webhook.Endpoint){
+			func(e *webhook.Endpoint) { e.Description = "core" }, func(e *webhook.Endpoint) { e.RateLimit.PerSecond = 0.5 },
+			func(e *webhook.Endpoint) { e.RateLimit.Burst = 2 }, func(e *webhook.Endpoint) { e.DisabledReason = webhook.DisabledManually },
+			func(e *webhook.Endpoint) { e.DisabledReason = "" },
+		} {
+			_, runs := t.update(ref, change)
+			t.wantRuns(runs)
+		}
+		t.pass(2*time.Second - webhook.RateAhead)
+		t.wantRuns(t.wake(ref, false).Runs, "e3") // one step of the limit that stands
 	},
 	"Rate/none is taken behind a closed gate": func(t *T) {
 		ref := t.endpoint("a", wide, func(e *webhook.Endpoint) { e.RateLimit = webhook.RateLimit{PerSecond: 0.01} })
@@ -321,7 +371,12 @@ func (t *T) fail(run webhook.Run) webhook.Release { t.Helper(); return t.failAft
 // failAfter records a failure without a claim, which may be closed to it.
 func (t *T) failAfter(run webhook.Run, took time.Duration) webhook.Release {
 	t.Helper()
-	v := t.signalled(t.retryIn(100*time.Hour), webhook.SignalBad)
+	return t.late(run, t.signalled(t.retryIn(100*time.Hour), webhook.SignalBad), took)
+}
+
+// late records an attempt without a claim.
+func (t *T) late(run webhook.Run, v webhook.Verdict, took time.Duration) webhook.Release {
+	t.Helper()
 	a := t.attempt(run, v)
 	a.StartedAt, a.Duration = t.now().Add(-took), took
 	r, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v, Revision: t.revision(run)})

@@ -43,7 +43,7 @@ type Facts struct {
 	// panic; Panicked says that this one did.
 	Panics   int
 	Panicked bool
-	// Probe: the attempt was one of a half-open breaker, which never uses up MaxAttempts.
+	// Probe: the attempt was one of a half-open breaker, whose failure never uses up MaxAttempts.
 	Probe bool
 	// PublishedAt and ExpiresAt are the event's.
 	PublishedAt, ExpiresAt time.Time
@@ -172,7 +172,7 @@ func (v Verdict) settle(state State, death DeathReason) Verdict {
 func (v Verdict) retry(s Schedule, f Facts, delay time.Duration) Verdict {
 	next := f.Now.Add(delay)
 	switch {
-	case v.Counts && !f.Probe && s.MaxAttempts > 0 && f.Number >= s.MaxAttempts:
+	case v.Counts && !(f.Probe && v.Signal == SignalBad) && s.MaxAttempts > 0 && f.Number >= s.MaxAttempts:
 		return v.settle(StateDead, DeathMaxAttempts)
 	case !f.ExpiresAt.IsZero() && !next.Before(f.ExpiresAt):
 		return v.settle(StateExpired, "")

@@ -197,7 +197,8 @@ type Store interface {
 	// Endpoints returns all endpoints of a brand, by id.
 	Endpoints(ctx context.Context, brand string) ([]Endpoint, error)
 	// UpdateEndpoint changes a stored endpoint, and answers it and what the change
-	// released; its breaker and its Retry-After begin anew. change may be called several times, each with what
+	// released. Its breaker and its Retry-After begin anew when it is sent to
+	// otherwise (address, headers, secrets, timeout), or enabled. change may be called several times, each with what
 	// stands now; it must not change ID or Brand, and an error of it ends the
 	// call as it is. A disabled endpoint sends nothing new, and what waits keeps
 	// waiting. Errors: [ErrNotFound].

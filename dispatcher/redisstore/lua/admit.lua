@@ -27,7 +27,8 @@ if ARGV[9] ~= '' then
   redis.call('HSET', key, 'v', '1', 'exp', ARGV[9])
   redis.call('PEXPIRE', key, ARGV[4])
 end
-if not gate(ep) and redis.call('EXISTS', LINE) == 0 then
+-- The rate is for the claim: a worker has the clock to wake it.
+if not closed(ep) and redis.call('EXISTS', LINE) == 0 then
   return {{start(event, published)}, {}}
 end
 redis.call('ZADD', LINE, 'NX', published, event)

@@ -48,8 +48,9 @@ local function closed(ep, ends, held)
   if ep.gone then return 'gone' end
   if ep.disabled then return 'disabled' end
   if ends and now >= ends then return 'expired' end
-  if now < ep.pause then return 'retryAfter', ep.pause end
+  if now < ep.pause and ep.pause >= ep.opens then return 'retryAfter', ep.pause end -- of two, the one that opens last
   if ep.opened > 0 and now < ep.opens then return 'breaker', ep.opens end
+  if now < ep.pause then return 'retryAfter', ep.pause end
   -- What is held at a half-open breaker leaves until one is left.
   if (not held or ep.opened > 0) and free(ep) + (held and 1 or 0) <= 0 then return 'slot' end
   return false
@@ -83,12 +84,15 @@ local function start(event, published)
   local key = record(event)
   local run = redis.call('HINCRBY', key, 'run', 1)
   redis.call('HSET', key, 'v', '1', 'pub', published, 'q', ARGV[3])
+  if run > 1 then redis.call('HDEL', key, 'af') end -- the new task has not failed yet
   redis.call('PEXPIRE', key, ARGV[4])
   redis.call('ZADD', OUT, now, event)
   return {event, tostring(run), ARGV[3]}
 end
 
 -- release fills the free slots from the head of the line, under a rate limit with no more than may go; answers the runs.
+-- The probes of a half-open breaker are the oldest and the newest in turn: one event that always fails is not to keep the
+-- others waiting.
 local function release(ep)
   local runs = {}
   if closed(ep) then return runs end
@@ -97,7 +101,7 @@ local function release(ep)
     room = math.min(room, math.floor((now + AHEAD - turn(ep)) / ep.step) + 1)
     if room <= 0 then return runs end
   end
-  local popped = redis.call('ZPOPMIN', LINE, room)
+  local popped = redis.call(ep.opened > 0 and ep.opened % 2 == 0 and 'ZPOPMAX' or 'ZPOPMIN', LINE, room)
   for i = 1, #popped, 2 do
     runs[#runs + 1] = start(popped[i], ms(tonumber(popped[i + 1])))
   end
@@ -108,8 +112,8 @@ end
 local function gate(ep)
   local name, at = closed(ep)
   if not name and ep.step then
-    at = turn(ep) - AHEAD
-    if at > now then return 'rateLimit', math.max(at, now + AHEAD / 2) end
+    local turns = turn(ep) - AHEAD
+    if turns > now then return 'rateLimit', math.max(turns, now + AHEAD / 2) end
   end
   return name, at
 end
@@ -118,10 +122,10 @@ end
 -- release it by then; nothing if that was arranged before.
 local function wakeup(ep)
   local name, at = gate(ep)
+  at = at and math.ceil(at)
   if not at or (ep.woken > now and ep.woken <= at) then return {} end
   local waiting = redis.call('ZCARD', LINE)
   if waiting == 0 then return {} end
-  at = math.ceil(at)
   redis.call('HSET', ENDPOINT, 'wk', ms(at))
   redis.call('ZADD', DUE, 'LT', at + LATE, ARGV[6])
   return {name, ms(at), waiting}

@@ -16,7 +16,8 @@ if not ep.gone then
   end
 end
 local runs = {}
-if #overdue + #expired == 0 then runs = release(ep) end
+-- What a process parked is left to its wake-up, if that comes soon.
+if #overdue + #expired == 0 and (ep.woken <= now or ep.woken > now + 2000) then runs = release(ep) end
 
 local unseen = now - tonumber(ARGV[8])
 for _, set in ipairs(ep.gone and {OUT} or {OUT, RETRY}) do
@@ -33,6 +34,7 @@ end
 
 -- again answers when there is something to see: soon while there are tasks, else when a gate opens or a retry is due.
 local function again()
+  if #overdue + #expired >= most then return now end -- there may be more of them
   if ep.gone or redis.call('ZCARD', OUT) > 0 then return now + 5000 end
   local at = now + 60000
   local name, opens = gate(ep)

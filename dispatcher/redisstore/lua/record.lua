@@ -49,21 +49,24 @@ end
 
 -- adapt moves the limit. A round is as many answers as the limit: one that was held back by the limit doubles it, a failure
 -- halves it, and so does a round that took more than SLOW and more than twice what the best one took: then it is us who
--- make it slow. An endpoint that is always slow keeps what it can take. Fields: rn answers and rd their time in this round,
--- rk answers still to come from before the limit was halved, lb the best round's mean.
+-- make it slow. An endpoint that is always slow keeps what it can take. What began before the limit was halved does not halve
+-- it again. Fields: rn answers and rd their time in this round, rk when the limit was halved, lb the best round's mean.
 local SLOW = 1000
-local function adapt(ep, signal, took, put)
+local function adapt(ep, signal, began, took, put)
   local out = redis.call('ZCARD', OUT)
   local held = out + 1 >= ep.limit and redis.call('EXISTS', LINE) == 1
   if signal == 'good' and took <= SLOW and not ep.slow and not held then return end
   local f = redis.call('HMGET', ENDPOINT, 'rn', 'rd', 'rk', 'lb')
-  local answers, time, late = tonumber(f[1] or 0) + 1, tonumber(f[2] or 0) + took, math.max(0, tonumber(f[3] or 0) - 1)
+  local answers, time, halved = tonumber(f[1] or 0) + 1, tonumber(f[2] or 0) + took, tonumber(f[3] or 0)
   local al = ep.limit
   if signal ~= 'good' then
-    if late == 0 then al, late, answers, time = math.max(1, math.floor(al / 2)), out, 0, 0 end
+    if began >= halved then
+      al, answers, time = math.max(1, math.floor(al / 2)), 0, 0
+      put('rk', ms(now))
+    end
   elseif answers >= al then
     local mean = time / answers
-    local best = math.min(mean, tonumber(f[4] or mean) * 1.25)
+    local best = math.max(SLOW / 2, math.min(mean, tonumber(f[4] or mean) * 1.25))
     local slow = mean > SLOW
     if slow and mean > 2 * best then
       al = math.max(math.min(BEGIN, al), math.floor(al / 2))
@@ -76,7 +79,6 @@ local function adapt(ep, signal, took, put)
   end
   put('rn', answers)
   put('rd', ms(time))
-  put('rk', late)
   if ep.opened == 0 and al ~= ep.limit then
     put('al', al)
     ep.limit = al
@@ -95,10 +97,10 @@ local function learn(ep)
     put('ra', ms(pause))
     ep.pause = pause
   end
-  if signal == 'good' and ep.opened > 0 then
+  if signal == 'good' and ep.opened > 0 and began >= ep.opens then
     changed = 'closed'
-    for name, value in pairs({bf = 0, bn = 0, bo = 0, al = 1, rn = 0, rd = 0, rk = 0}) do put(name, value) end
-  elseif signal == 'good' and ep.failures > 0 then
+    for name, value in pairs({bf = 0, bn = 0, bo = 0, al = 1, rn = 0, rd = 0}) do put(name, value) end
+  elseif signal == 'good' and ep.opened == 0 and ep.failures > 0 then
     put('bf', 0)
   elseif signal == 'bad' then
     local failures = ep.failures + 1
@@ -110,7 +112,7 @@ local function learn(ep)
       changed = 'open'
     end
   end
-  if signal ~= '' and changed ~= 'closed' then adapt(ep, signal, took, put) end
+  if signal ~= '' and changed ~= 'closed' then adapt(ep, signal, began, took, put) end
   if #set > 0 then redis.call('HSET', ENDPOINT, unpack(set)) end
   return changed
 end

@@ -10,7 +10,8 @@ if ep.woken > 0 then
   ep.woken = 0
 end
 if ARGV[7] == '1' and (now < ep.pause or ep.opened > 0 and now < ep.opens) then
-  ep.pause, ep.opens, ep.opened = 0, now, math.max(1, ep.opened) -- a half-open breaker: what comes of the one decides
+  -- A half-open breaker: what comes of the one decides, and its failure is no reason for a longer rest than this one.
+  ep.pause, ep.opens, ep.opened = 0, now, math.max(1, ep.opened - 1)
   ep.limit = 1
   redis.call('HSET', ENDPOINT, 'ra', 0, 'bo', ms(ep.opens), 'bn', ep.opened)
 end
