@@ -155,6 +155,9 @@ func TestWorkerKilled(t *testing.T) {
 	t.Parallel()
 	for name, road := range roads {
 		if !isLong() {
+			if name == "rate" { // on a slow machine another process may see the gate first, and the point is not met
+				continue
+			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				killWorkers(t, road, road.points)

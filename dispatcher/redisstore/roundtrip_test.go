@@ -102,6 +102,8 @@ func (w *world) warm() {
 	}
 	_, err := w.Inspect(w.Context(), ref)
 	w.must(err)
+	_, err = w.Health(w.Context(), []webhook.EndpointRef{ref})
+	w.must(err)
 	_, err = w.Survey(w.Context(), 1)
 	w.must(err)
 	_, _, err = w.UpdateEndpoint(w.Context(), ref, disabling)
