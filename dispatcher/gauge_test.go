@@ -34,6 +34,8 @@ func TestRedisFillsUp(t *testing.T) {
 	d := onServer(t, server, log.keep)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	answer := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(answer) })
+	t.Cleanup(goOn)
 	r.Answer(func(http.ResponseWriter, *http.Request) { <-answer })
 	for i := range 20 {
 		if _, err := d.Publish(t.Context(), event(fmt.Sprint("before-", i))); err != nil {
@@ -44,9 +46,9 @@ func TestRedisFillsUp(t *testing.T) {
 	if err := admin.Set(t.Context(), "ballast", strings.Repeat("x", 30<<20), 0).Err(); err != nil { // beside which all else counts little
 		t.Fatal(err)
 	}
-	set(t, server, "maxmemory", fmt.Sprint(inUse(t, admin)*100/90))
 	var refused error
 	dispatchertest.Eventually(t, func() bool {
+		set(t, server, "maxmemory", fmt.Sprint(inUse(t, admin)*100/90)) // what the ballast came in is given back after a while
 		_, refused = d.Publish(t.Context(), event("refused"))
 		return refused != nil
 	})
@@ -59,7 +61,7 @@ func TestRedisFillsUp(t *testing.T) {
 	if err := d.Ready(t.Context()); err != nil {
 		t.Errorf("not ready to deliver: %v", err)
 	}
-	close(answer)
+	goOn()
 	for i := range 20 {
 		d.WaitDelivered(t, "acme", fmt.Sprint("before-", i))
 	}
