@@ -172,7 +172,7 @@ func (v Verdict) settle(state State, death DeathReason) Verdict {
 func (v Verdict) retry(s Schedule, f Facts, delay time.Duration) Verdict {
 	next := f.Now.Add(delay)
 	switch {
-	case v.Counts && !(f.Probe && v.Signal == SignalBad) && s.MaxAttempts > 0 && f.Number >= s.MaxAttempts:
+	case v.Counts && (!f.Probe || v.Signal != SignalBad) && s.MaxAttempts > 0 && f.Number >= s.MaxAttempts:
 		return v.settle(StateDead, DeathMaxAttempts)
 	case !f.ExpiresAt.IsZero() && !next.Before(f.ExpiresAt):
 		return v.settle(StateExpired, "")
