@@ -3,7 +3,9 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -174,4 +176,28 @@ func (d *Dispatcher) redrive(ctx context.Context, lost webhook.Run, state webhoo
 		return err
 	}
 	return d.queue.Enqueue(ctx, r.Runs)
+}
+
+// redrives counts what the reconciler did, by cause.
+type redrives struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (r *redrives) add(cause string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.counts == nil {
+		r.counts = map[string]int{}
+	}
+	r.counts[cause]++
+}
+
+// Redriven answers how often this process's reconciler helped, by cause:
+// "fanout" (a publish that its process did not finish), "missing", "abandoned",
+// "ended" and "orphaned" (tasks), "wakeup" (a line that nobody woke in time).
+func (d *Dispatcher) Redriven() map[string]int {
+	d.redrives.mu.Lock()
+	defer d.redrives.mu.Unlock()
+	return maps.Clone(d.redrives.counts)
 }

@@ -130,31 +130,3 @@ func (a *alarms) stop() {
 	a.mu.Unlock()
 	a.ringing.Wait()
 }
-
-// redrives counts what the reconciler did, by cause.
-type redrives struct {
-	mu     sync.Mutex
-	counts map[string]int
-}
-
-func (r *redrives) add(cause string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.counts == nil {
-		r.counts = map[string]int{}
-	}
-	r.counts[cause]++
-}
-
-// Redriven answers how often this process's reconciler helped, by cause:
-// "fanout" (a publish that its process did not finish), "missing", "abandoned",
-// "ended" and "orphaned" (tasks), "wakeup" (a line that nobody woke in time).
-func (d *Dispatcher) Redriven() map[string]int {
-	d.redrives.mu.Lock()
-	defer d.redrives.mu.Unlock()
-	counts := map[string]int{}
-	for cause, n := range d.redrives.counts {
-		counts[cause] = n
-	}
-	return counts
-}
