@@ -15,22 +15,23 @@ import (
 
 // Config is everything an operator can set. Load and Default return it complete: no field needs a further default.
 type Config struct {
-	Redis     Redis
-	HTTP      HTTP
-	Admin     Admin
-	Auth      Auth
-	Secrets   Secrets
-	Egress    Egress
-	Delivery  Delivery
-	Retry     Retry
-	Breaker   Breaker
-	Queue     Queue
-	Retention Retention
-	Limits    Limits
-	Catalog   Catalog
-	Shutdown  Shutdown
-	Asynqmon  Asynqmon
-	Log       Log
+	Redis       Redis
+	HTTP        HTTP
+	Admin       Admin
+	Auth        Auth
+	Secrets     Secrets
+	Egress      Egress
+	Delivery    Delivery
+	Retry       Retry
+	Breaker     Breaker
+	AutoDisable AutoDisable
+	Queue       Queue
+	Retention   Retention
+	Limits      Limits
+	Catalog     Catalog
+	Shutdown    Shutdown
+	Asynqmon    Asynqmon
+	Log         Log
 }
 
 // Default is the configuration when nothing is set.
@@ -64,6 +65,9 @@ type Redis struct {
 	// PublishWatermark is the share of Redis's maxmemory in use at which publishing is refused, while deliveries go on; above
 	// 0 and at most 1. A Redis without maxmemory has none. Defaults to 0.85.
 	PublishWatermark float64
+	// HistoryWatermark is the share of Redis's maxmemory in use at which the history of what was delivered is dropped, the oldest
+	// first, in any case from PublishWatermark on; above 0 and at most 1. Open deliveries and dead letters stay. Defaults to 0.7.
+	HistoryWatermark float64
 }
 
 // HTTP is the listener of the API.
@@ -147,6 +151,13 @@ type Breaker struct {
 	OpenFor time.Duration
 	// MaxOpenFor caps a rest, and is at least OpenFor. Defaults to 10m.
 	MaxOpenFor time.Duration
+}
+
+// AutoDisable is when an endpoint that only fails is given up.
+type AutoDisable struct {
+	// After is how long an endpoint may have nothing but failures, at least 20 of them, before it is disabled; 0 is for
+	// ever. Defaults to 120h.
+	After time.Duration
 }
 
 // Queue is how deliveries are spread over Asynq queues.

@@ -103,6 +103,7 @@ func TestVariablesAndFlagsMeanTheSame(t *testing.T) {
 		{"redis.durable", "wait:2", func(c config.Config) any { return c.Redis.Durable }, config.Durable{Replicas: 2}},
 		{"redis.durable", "waitaof:1", func(c config.Config) any { return c.Redis.Durable }, config.Durable{AOFs: 1}},
 		{"redis.publishWatermark", "1", func(c config.Config) any { return c.Redis.PublishWatermark }, 1.0},
+		{"redis.historyWatermark", "0.5", func(c config.Config) any { return c.Redis.HistoryWatermark }, 0.5},
 		{"limits.payloadBytes", "1KiB", func(c config.Config) any { return c.Limits.PayloadBytes }, int64(1024)},
 		{"retry.jitter", "0.5", func(c config.Config) any { return c.Retry.Jitter }, 0.5},
 		{"queue.serve", "live-0,bulk-1", func(c config.Config) any { return c.Queue.Serve }, []string{"live-0", "bulk-1"}},
@@ -166,8 +167,8 @@ func TestBadVariablesAndFlags(t *testing.T) {
 	}{
 		"unknown variable": {config.Sources{Env: []string{"OUTHOOK_AUTH_ADMINKEY=hunter2"}},
 			[]string{"OUTHOOK_AUTH_ADMINKEY: unknown variable; the nearest is OUTHOOK_AUTH_ADMIN_KEY"}},
-		"a later part's variable": {config.Sources{Env: []string{"OUTHOOK_REDIS_HISTORY_WATERMARK=0.7"}},
-			[]string{"OUTHOOK_REDIS_HISTORY_WATERMARK: unknown variable; the nearest is OUTHOOK_REDIS_PUBLISH_WATERMARK"}},
+		"a later part's variable": {config.Sources{Env: []string{"OUTHOOK_TRACING_OTLP_ENDPOINT=x"}},
+			[]string{"OUTHOOK_TRACING_OTLP_ENDPOINT: unknown variable; the nearest is OUTHOOK_BREAKER_OPEN_FOR"}},
 		"service link": {config.Sources{Env: []string{"OUTHOOK_PORT_8080_TCP=tcp://127.0.0.1:8080"}},
 			[]string{"OUTHOOK_PORT_8080_TCP: unknown variable; the nearest is OUTHOOK_LOG_FORMAT; if Kubernetes set it for a Service, set enableServiceLinks: false in the pod"}},
 		"empty list":  {config.Sources{Env: []string{"OUTHOOK_EGRESS_PORTS="}}, []string{`OUTHOOK_EGRESS_PORTS: egress.ports is "": ` + list}},

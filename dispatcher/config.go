@@ -58,6 +58,9 @@ type Config struct {
 	MaxInFlightPerHost int
 	// Breaker says when an endpoint that fails gets a rest.
 	Breaker webhook.Breaker
+	// AutoDisableAfter is how long an endpoint may have nothing but failures, at least 20 of them, before it is disabled.
+	// 0 means 120 h; negative never.
+	AutoDisableAfter time.Duration
 
 	// Durable says what a publish waits for beyond the answer of Redis. With it Redis must be a *redis.Client or
 	// *redis.ClusterClient whose ReadTimeout is longer; a publish holds a connection while it waits, at most half of
@@ -66,6 +69,10 @@ type Config struct {
 	// PublishWatermark is the share of maxmemory in use, of any server, at which publishing is refused, while deliveries
 	// go on; above 0 and at most 1. Without maxmemory there is none. Defaults to 0.85.
 	PublishWatermark float64
+	// HistoryWatermark is the share of maxmemory in use, of any server, at which Run drops the history of what was delivered, the
+	// oldest first: what endpoints answered, then attempts, then bodies of events. Above 0 and at most 1; from
+	// PublishWatermark on in any case. Defaults to 0.70.
+	HistoryWatermark float64
 
 	// Shards is the number of queues a lane is spread over. Defaults to 4.
 	Shards int
@@ -106,6 +113,9 @@ func (c Config) WithDefaults() Config {
 	if c.PublishWatermark == 0 {
 		c.PublishWatermark = 0.85
 	}
+	if c.HistoryWatermark == 0 {
+		c.HistoryWatermark = 0.70
+	}
 	if c.PayloadBytes == 0 {
 		c.PayloadBytes = 256 << 10
 	}
@@ -129,6 +139,8 @@ func (c Config) Validate() error {
 		return webhook.Invalid("MaxInFlightPerHost", "must be positive")
 	case c.PublishWatermark < 0 || c.PublishWatermark > 1:
 		return webhook.Invalid("PublishWatermark", "must be above 0 and at most 1")
+	case c.HistoryWatermark < 0 || c.HistoryWatermark > 1:
+		return webhook.Invalid("HistoryWatermark", "must be above 0 and at most 1")
 	case c.PayloadBytes < 0:
 		return webhook.Invalid("PayloadBytes", "must be positive")
 	case c.BatchEvents < 0:

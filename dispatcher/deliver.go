@@ -87,8 +87,8 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook
 
 // conclude records an attempt, and has the queue repeat it if that is what it led to.
 func (d *Dispatcher) conclude(ctx context.Context, run webhook.Run, claim webhook.Claim, a *webhook.Attempt, verdict webhook.Verdict) error {
-	a.Trigger = webhook.TriggerDelivery
-	if claim.Probe {
+	a.Trigger = claim.Trigger
+	if claim.Probe && a.Trigger == webhook.TriggerDelivery {
 		a.Trigger = webhook.TriggerProbe
 	}
 	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision}); err != nil {
@@ -127,7 +127,7 @@ func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, retry webhoo
 func facts(claim webhook.Claim, response webhook.Response, now time.Time, panicked bool) webhook.Facts {
 	return webhook.Facts{
 		Response: response, Number: claim.Number, Blocked: claim.Blocked, Panics: claim.Panics, Panicked: panicked, Probe: claim.Probe,
-		PublishedAt: claim.Event.PublishedAt, ExpiresAt: claim.Event.ExpiresAt, Now: now,
+		OpenedAt: claim.OpenedAt, ExpiresAt: claim.Event.ExpiresAt, Now: now,
 	}
 }
 
@@ -188,6 +188,8 @@ func (d *Dispatcher) record(ctx context.Context, s webhook.Settlement) error {
 		return err
 	}
 	d.follow(ctx, s.Run.Endpoint(), released)
+	d.logChanged(ctx, s, released)
+	d.announceSettled(s, released)
 	return nil
 }
 
@@ -199,7 +201,7 @@ func (d *Dispatcher) logAttempt(ctx context.Context, a *webhook.Attempt, v webho
 	if !d.log.Enabled(ctx, level) {
 		return
 	}
-	d.log.LogAttrs(ctx, level, "attempt", slog.String("id", a.ID), slog.String("brand", a.Ref.Brand),
+	d.log.LogAttrs(ctx, level, "attempt", slog.String("attempt", a.ID), slog.String("brand", a.Ref.Brand),
 		slog.String("event", a.Ref.EventID), slog.String("endpoint", a.Ref.EndpointID), slog.Int("number", a.Number),
 		slog.Int("status", a.Status), slog.Any("outcome", a.Outcome), slog.Any("reason", a.Reason),
 		slog.Any("death", v.DeathReason), slog.String("disabled", v.Disable), slog.Int64("durationMs", a.Duration.Milliseconds()))

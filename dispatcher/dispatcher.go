@@ -24,22 +24,27 @@ const maxSkew = 5 * time.Second
 // Dispatcher accepts events and, while Run runs, delivers them. Safe for
 // concurrent use; any number of processes may share one Redis.
 type Dispatcher struct {
-	cfg      Config
-	log      *slog.Logger
-	store    webhook.Store
-	vault    vault
-	queue    webhook.Queue
-	sender   webhook.Sender
-	egress   *egress.Client
-	catalog  *catalog.Catalog
-	matcher  *matcher
-	trials   trials
-	room     *room
-	alarms   *alarms
-	redrives redrives
-	gauge    *gauge
-	warned   onceAMinute
-	cautions sync.Once
+	cfg       Config
+	log       *slog.Logger
+	store     webhook.Store
+	vault     vault
+	past      past
+	relief    *redisstore.Relief
+	queue     webhook.Queue
+	sender    webhook.Sender
+	egress    *egress.Client
+	catalog   *catalog.Catalog
+	matcher   *matcher
+	trials    trials
+	room      *room
+	alarms    *alarms
+	announcer *announcer
+	redrives  redrives
+	dropped   drops
+	gauge     *gauge
+	warned    onceAMinute
+	cautions  sync.Once
+	doctor    doctor
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
 }
@@ -69,8 +74,8 @@ func New(cfg Config) (*Dispatcher, error) {
 		return nil, err
 	}
 	store, err := redisstore.New(redisstore.Config{
-		Redis: cfg.Redis, Keys: cfg.Secrets, QueueFor: tasks.QueueFor, MaxAge: cfg.Retry.MaxAge,
-		MaxInFlight: cfg.MaxInFlight, Breaker: cfg.Breaker, Durable: cfg.Durable, EndpointsPerBrand: cfg.EndpointsPerBrand,
+		Redis: cfg.Redis, Keys: cfg.Secrets, QueueFor: tasks.QueueFor, BulkFor: tasks.BulkFor, MaxAge: cfg.Retry.MaxAge,
+		MaxInFlight: cfg.MaxInFlight, Breaker: cfg.Breaker, AutoDisableAfter: cfg.AutoDisableAfter, Durable: cfg.Durable, EndpointsPerBrand: cfg.EndpointsPerBrand,
 		RetainDelivered: cfg.RetainDelivered, RetainAttempts: cfg.RetainAttempts, RetainDeadLetters: cfg.RetainDeadLetters,
 	})
 	if err != nil {
@@ -80,12 +85,13 @@ func New(cfg Config) (*Dispatcher, error) {
 		cfg.Logger.Info("deliveries may reach more than the public internet", "egress_allow", fmt.Sprint(cfg.Egress.Allow))
 	}
 	d := &Dispatcher{
-		cfg: cfg, log: cfg.Logger, store: store, vault: store, queue: tasks, sender: out, egress: out,
+		cfg: cfg, log: cfg.Logger, store: store, vault: store, past: store, relief: store.Relief(), queue: tasks, sender: out, egress: out,
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
 		room:  newRoom(cfg.Concurrency, cfg.MaxInFlightPerHost),
-		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers},
+		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers}, doctor: doctor{store, tasks},
 	}
 	d.alarms = newAlarms(func(ctx context.Context, ref webhook.EndpointRef) { _ = d.wake(ctx, ref, false) })
+	d.announcer = newAnnouncer(d.tell)
 	return d, nil
 }
 
@@ -101,11 +107,16 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	reconciling, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { d.reconcile(reconciling) })
+	wg.Go(func() { d.work(reconciling) })
+	wg.Go(func() { d.sweep(reconciling) })
+	wg.Go(func() { d.relieve(reconciling, d.relief) })
 	d.alarms.start(reconciling)
+	d.announcer.start(ctx)
 	err := d.queue.Run(ctx, webhook.Handlers{Deliver: d.deliver, Wake: d.wake})
 	stop()
 	d.alarms.stop()
 	wg.Wait()
+	d.announcer.stop()
 	d.egress.Close()
 	return err
 }

@@ -30,6 +30,12 @@ func (d *Dispatcher) Explain(ctx context.Context, ref webhook.EventRef) (webhook
 		if err != nil {
 			return webhook.Explanation{}, err
 		}
+		matched := len(ids)
+		for _, endpoint := range current { // it may have been sent there later
+			if !slices.Contains(ids, endpoint.ID) {
+				ids = append(ids, endpoint.ID)
+			}
+		}
 		refs := make([]webhook.DeliveryRef, len(ids))
 		for i, id := range ids {
 			refs[i] = webhook.DeliveryRef{Brand: ref.Brand, EventID: ref.ID, EndpointID: id}
@@ -41,6 +47,11 @@ func (d *Dispatcher) Explain(ctx context.Context, ref webhook.EventRef) (webhook
 		attempts, err := d.store.LastAttempts(ctx, refs)
 		if err != nil {
 			return webhook.Explanation{}, err
+		}
+		for i := len(refs) - 1; i >= matched; i-- {
+			if deliveries[i].State == webhook.StateNone {
+				deliveries, attempts = slices.Delete(deliveries, i, i+1), slices.Delete(attempts, i, i+1)
+			}
 		}
 		return d.explain(e, current, deliveries, attempts), nil
 	})
@@ -84,6 +95,8 @@ func (d *Dispatcher) unmatchedText(e webhook.Event, endpoint webhook.Endpoint) s
 			text += "; " + changed
 		}
 		return text
+	case d.catalog.Operational(e.Type) && isAbout(e, endpoint.ID):
+		return "not matched: an endpoint is not told of itself"
 	case changed != "":
 		return "not matched: the endpoint wants this type now, but " + changed
 	}

@@ -49,7 +49,7 @@ func unfit(s webhook.ServerInfo, wanted webhook.Durability) string {
 		return ""
 	case s.Evicts() && s.MaxMemory > 0:
 		return fmt.Sprintf("redis drops what is stored when it is full, as its maxmemory-policy is %s: set it to %s", s.Policy, webhook.NoEviction)
-	case wanted.AOFs > 0 && !hasWaitAOF(s.Version):
+	case wanted.AOFs > 0 && !isAtLeast(s.Version, 7, 2):
 		return fmt.Sprintf("redis.durable %s needs Redis 7.2 or later, and this is %s: use wait:N, or off", wanted, s.Version)
 	case wanted.AOFs > 0 && !s.AOF:
 		return fmt.Sprintf("redis.durable %s needs an append-only file, and redis has none: set appendonly to yes", wanted)
@@ -57,13 +57,13 @@ func unfit(s webhook.ServerInfo, wanted webhook.Durability) string {
 	return ""
 }
 
-// hasWaitAOF tells whether a version, such as "7.0.15", knows WAITAOF.
-func hasWaitAOF(version string) bool {
+// isAtLeast tells whether a version, such as "7.0.15", is this one or a later one.
+func isAtLeast(version string, wantMajor, wantMinor int) bool {
 	first, rest, _ := strings.Cut(version, ".")
 	second, _, _ := strings.Cut(rest, ".")
 	major, _ := strconv.Atoi(first)
 	minor, _ := strconv.Atoi(second)
-	return major > 7 || major == 7 && minor >= 2
+	return major > wantMajor || major == wantMajor && minor >= wantMinor
 }
 
 // isUnfit tells whether an error is one that waiting for Redis does not cure.

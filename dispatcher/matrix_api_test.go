@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,9 @@ type matrixAPI struct {
 	url string
 	// keys by brand, and the admin's under "".
 	keys map[string]string
+	// key is the id of one that may be revoked; jobs are ids of one of each brand.
+	key  string
+	jobs map[string]string
 	// hooks are receivers of a brand's own, answers of which are 200, but 410 on /gone.
 	hook string
 }
@@ -59,7 +63,7 @@ func startMatrix(t *testing.T) *matrixAPI {
 		}
 	}))
 	t.Cleanup(hook.Close)
-	m := &matrixAPI{Dispatcher: d, url: server.URL, keys: map[string]string{"": matrixAdmin}, hook: hook.URL}
+	m := &matrixAPI{Dispatcher: d, url: server.URL, keys: map[string]string{"": matrixAdmin}, jobs: map[string]string{}, hook: hook.URL}
 	for _, brand := range []string{"alpha", "beta"} {
 		_, text, err := d.CreateKey(t.Context(), webhook.APIKey{Brand: brand})
 		if err != nil {
@@ -67,6 +71,11 @@ func startMatrix(t *testing.T) *matrixAPI {
 		}
 		m.keys[brand] = text
 		m.populate(t, brand)
+		j, err := d.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobDelete, Brand: brand, EventIDs: []string{"none"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.jobs[brand] = awaitJob(t, d, j.ID).ID
 	}
 	return m
 }
@@ -164,14 +173,17 @@ func (m *matrixAPI) operations(t *testing.T) []operation {
 
 func (op operation) order() string {
 	first := "a"
-	if op.method == http.MethodDelete {
+	switch {
+	case strings.HasSuffix(op.path, "/erase"):
+		first = "c"
+	case op.method == http.MethodDelete:
 		first = "b"
 	}
 	return first + op.path + op.method
 }
 
-// for names the path of the operation in a brand, and what of another brand it is about.
-func (op operation) in(t *testing.T, brand, owner, key string) string {
+// in names the path of the operation in a brand, and what of another brand it is about.
+func (m *matrixAPI) in(t *testing.T, op operation, brand, owner string) string {
 	t.Helper()
 	id := ""
 	switch {
@@ -180,16 +192,24 @@ func (op operation) in(t *testing.T, brand, owner, key string) string {
 	case strings.Contains(op.path, "/events/{id}"):
 		id = owner + "-event"
 	case strings.Contains(op.path, "/keys/{id}"):
-		id = key
+		id = m.key
+	case strings.Contains(op.path, "/jobs/{id}"):
+		id = m.jobs[owner]
 	}
 	path := strings.NewReplacer("{brand}", brand, "{id}", id).Replace(op.path)
 	if strings.Contains(path, "{") || strings.Contains(path, "//") {
 		t.Fatalf("%s: whose id is in it? Teach the matrix", op.path)
 	}
+	if strings.HasSuffix(op.path, "/request") {
+		path += "?endpointId=" + owner + "-ok"
+	}
 	return path
 }
 
-// asked is the body of a request: the example, its addresses on this machine.
+var exampleEndpoint = regexp.MustCompile(`"endpointId":\s*"[^"]*"`)
+
+// asked is the body of a request: the example, its addresses on this machine, and an endpoint in it beta's.
 func (m *matrixAPI) asked(op operation) string {
-	return strings.ReplaceAll(op.body, "https://example.com", m.hook)
+	body := strings.ReplaceAll(op.body, "https://example.com", m.hook)
+	return exampleEndpoint.ReplaceAllString(body, `"endpointId":"beta-ok"`)
 }

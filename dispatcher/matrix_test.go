@@ -36,38 +36,57 @@ func TestMatrix(t *testing.T) {
 	if missing.status != http.StatusNotFound {
 		t.Fatalf("a missing id: %+v", missing)
 	}
+	m.key = key.ID
 	before := m.picture(t, "beta")
 	for _, op := range operations {
-		t.Run("denied "+op.method+" "+op.path, func(t *testing.T) { m.denied(t, op, key.ID, missing) })
+		t.Run("denied "+op.method+" "+op.path, func(t *testing.T) { m.denied(t, op, missing) })
 	}
 	if after := m.picture(t, "beta"); after != before {
 		t.Errorf("something of the other brand changed\nbefore %s\nafter  %s", before, after)
 	}
 	for _, op := range operations {
-		t.Run("granted "+op.method+" "+op.path, func(t *testing.T) { m.granted(t, op, key.ID) })
+		t.Run("granted "+op.method+" "+op.path, func(t *testing.T) { m.granted(t, op) })
 	}
 }
 
 // denied asks with alpha's key for what is beta's, in every way there is.
-func (m *matrixAPI) denied(t *testing.T, op operation, key string, missing matrixAnswer) {
+func (m *matrixAPI) denied(t *testing.T, op operation, missing matrixAnswer) {
 	global := !strings.Contains(op.path, "{brand}")
 	if global && strings.HasPrefix(op.path, "/v1/event-types") {
 		return // the same for everybody
 	}
-	if got := m.send(t, "alpha", op.method, op.in(t, "beta", "beta", key), m.asked(op)); got != missing {
+	if op.path == "/v1/jobs" {
+		if got := m.send(t, "alpha", op.method, op.path, ""); !strings.Contains(got.body, m.jobs["alpha"]) || strings.Contains(got.body, m.jobs["beta"]) {
+			t.Errorf("the jobs: %+v", got)
+		}
+		return
+	}
+	if got := m.send(t, "alpha", op.method, m.in(t, op, "beta", "beta"), m.asked(op)); got != missing {
 		t.Errorf("below the other brand: %+v, want just %+v", got, missing)
 	}
 	if global {
 		return
 	}
-	inside := op.in(t, "alpha", "beta", key)
+	inside := m.in(t, op, "alpha", "beta")
 	if strings.Contains(op.path, "{id}") {
 		if got := m.send(t, "alpha", op.method, inside, m.asked(op)); got != missing {
 			t.Errorf("the other's id below the own brand: %+v, want just %+v", got, missing)
 		}
 	}
+	if strings.Contains(op.body, `"endpointId"`) {
+		own := m.in(t, op, "alpha", "alpha")
+		if got := m.send(t, "alpha", op.method, own, m.asked(op)); got != missing {
+			t.Errorf("the other's endpoint: %+v, want just %+v", got, missing)
+		}
+	}
 	for name, id := range map[string]string{"endpointId": "beta-ok", "eventId": "beta-event"} {
 		if !op.parameters[name] {
+			continue
+		}
+		if strings.HasSuffix(op.path, "/request") {
+			if got := m.send(t, "alpha", op.method, "/v1/brands/alpha/events/alpha-event/request?endpointId="+id, ""); got != missing {
+				t.Errorf("the other's endpoint: %+v, want just %+v", got, missing)
+			}
 			continue
 		}
 		got := m.send(t, "alpha", op.method, inside+"?"+name+"="+id, "")
@@ -91,23 +110,23 @@ func (m *matrixAPI) denied(t *testing.T, op operation, key string, missing matri
 func (m *matrixAPI) cursor(t *testing.T, op operation) string {
 	t.Helper()
 	var list struct{ NextCursor *string }
-	got := m.send(t, "beta", op.method, op.in(t, "beta", "beta", "")+"?limit=1", "")
+	got := m.send(t, "beta", op.method, m.in(t, op, "beta", "beta")+"?limit=1", "")
 	if err := json.Unmarshal([]byte(got.body), &list); err != nil || list.NextCursor == nil {
 		t.Fatalf("no second page: %+v", got)
 	}
-	if next := m.send(t, "beta", op.method, op.in(t, "beta", "beta", "")+"?limit=1&cursor="+*list.NextCursor, ""); next.status != http.StatusOK {
+	if next := m.send(t, "beta", op.method, m.in(t, op, "beta", "beta")+"?limit=1&cursor="+*list.NextCursor, ""); next.status != http.StatusOK {
 		t.Fatalf("the owner's second page: %+v", next)
 	}
 	return *list.NextCursor
 }
 
 // granted makes the requests that were denied as their owner.
-func (m *matrixAPI) granted(t *testing.T, op operation, key string) {
+func (m *matrixAPI) granted(t *testing.T, op operation) {
 	as := "beta"
-	if strings.HasPrefix(op.path, "/v1/keys") {
+	if strings.HasPrefix(op.path, "/v1/keys") || strings.HasSuffix(op.path, "/erase") {
 		as = ""
 	}
-	got := m.send(t, as, op.method, op.in(t, "beta", "beta", key), m.asked(op))
+	got := m.send(t, as, op.method, m.in(t, op, "beta", "beta"), m.asked(op))
 	if got.status < 200 || got.status > 299 {
 		t.Errorf("%+v", got)
 	}

@@ -1,104 +1,223 @@
 package dispatcher_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
-	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
-// TestRedisAway takes Redis away, killed and then frozen: publishing answers
-// ErrUnavailable and does not hang, and everything goes on by itself.
-func TestRedisAway(t *testing.T) {
+// outage is a brand whose endpoints are all down, and then back.
+type outage struct {
+	*testing.T
+	d         *dispatchertest.Dispatcher // does not run: others do the work
+	server    *redistest.Server
+	b         *books
+	down      atomic.Bool
+	accounts  []*account
+	perSecond float64
+	began     time.Time
+}
+
+// TestOutageRehearsed lets the deliveries of many endpoints fail and die, and recovers them when their receivers are
+// back, while workers are killed: one of them between taking up deliveries and handing them to the queue. The accounts of the
+// jobs, and the receivers' own, add up to the last delivery. Beside it there is live traffic of another brand.
+func TestOutageRehearsed(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	d := onServer(t, server)
-	r := d.Receiver(t, "acme", webhook.PurposeStatus)
-	faults := []struct {
-		name       string
-		away, back func()
-	}{
-		{"killed", server.Kill, func() { server.Restart(t) }},
-		{"frozen", func() { server.Stop(t) }, func() { server.Continue(t) }},
+	endpoints, events := either(20, 3), either(eventsEach(), 40)
+	o := &outage{T: t, server: redistest.Start(t, "--appendonly", "yes"), b: newBooks(), began: time.Now().Add(-time.Second)}
+	o.perSecond = float64(either(perSecond(), 200))
+	warm(t, o.server)
+	o.d = onServer(t, o.server)
+	o.d.Stop()
+	o.down.Store(true)
+	for range endpoints {
+		o.accounts = append(o.accounts, o.b.endpoint(t, o.d, "acme", func(w http.ResponseWriter, _ *http.Request) {
+			if o.down.Load() {
+				w.WriteHeader(http.StatusBadRequest)
+			}
+		}))
 	}
-	for i, fault := range faults {
-		before, during := fmt.Sprint("before-", i), fmt.Sprint("during-", i)
-		if _, err := d.Publish(t.Context(), event(before)); err != nil {
-			t.Fatal(err)
+	o.b.endpoint(t, o.d, "live", nil)
+	o.die(events)
+	without := o.live(either(20*time.Second, time.Second), "without", nil)
+	o.down.Store(false)
+	jobs := o.recover(events)
+	with := o.live(5*time.Minute, "with", func() bool { return o.sent(jobs) })
+	t.Logf("live traffic, publish to 2xx: p50 %s, p99 %s; beside the recovery p50 %s, p99 %s", percentile(without, 0.5), percentile(without, 0.99),
+		percentile(with, 0.5), percentile(with, 0.99))
+	o.b.balance(t, o.d, 2*dispatchertest.Patience)
+	o.balance(jobs, events)
+}
+
+// eventsEach is how many there are for each endpoint, perSecond how many deliveries a second are recovered in all.
+func eventsEach() int { return number("OUTHOOK_TEST_EVENTS", 5000) }
+func perSecond() int  { return number("OUTHOOK_TEST_PER_SECOND", 2000) }
+
+func number(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// die publishes and waits until everything is dead. Its workers are killed then.
+func (o *outage) die(events int) {
+	o.Helper()
+	first, second := child(o.T, "work", o.server.Addr(), childAttempts+"=1"), child(o.T, "work", o.server.Addr(), childAttempts+"=1")
+	for batch := range slices.Chunk(numbered("e", events), 100) {
+		all := make([]webhook.Event, len(batch))
+		for i, id := range batch {
+			all[i] = eventOf("acme", id)
 		}
-		d.WaitDelivered(t, "acme", before) // what is under way may wait for its lease to end
-		fault.away()
-		if _, err := d.Publish(t.Context(), event(during)); !errors.Is(err, webhook.ErrUnavailable) {
-			t.Fatalf("%s: Publish = %v", fault.name, err)
+		results, err := o.d.PublishBatch(o.Context(), all)
+		if err != nil {
+			o.Fatal(err)
 		}
-		if err := d.Ready(t.Context()); err == nil {
-			t.Fatalf("%s: ready", fault.name)
+		for i, result := range results {
+			if result.Err != nil {
+				o.Fatal(result.Err)
+			}
+			o.b.accept(all[i].Ref())
 		}
-		fault.back()
-		dispatchertest.Eventually(t, func() bool {
-			_, err := d.Publish(t.Context(), event(during)) // the same id: safe
-			return err == nil
+	}
+	began, want := time.Now(), events*len(o.accounts)
+	for dead := 0; dead < want; time.Sleep(500 * time.Millisecond) {
+		var err error
+		if dead, err = o.d.CountJob(o.Context(), webhook.JobSpec{Kind: webhook.JobDelete, Brand: "acme"}); err != nil {
+			o.Fatal(err)
+		}
+		if time.Since(began) > 10*time.Minute {
+			o.Fatalf("%d of %d are dead", dead, want)
+		}
+	}
+	o.Logf("%d deliveries died within %s", want, time.Since(began).Round(time.Second))
+	kill(o.T, first)
+	kill(o.T, second)
+}
+
+// recover starts a job for each endpoint; the first two workers on it are killed.
+func (o *outage) recover(events int) []string {
+	o.Helper()
+	var ids []string
+	for _, a := range o.accounts {
+		spec := webhook.JobSpec{
+			Kind: webhook.JobRecover, Brand: "acme", EndpointID: a.Endpoint.ID, Span: webhook.Span{Since: o.began},
+			PerSecond: o.perSecond / float64(len(o.accounts)),
+		}
+		if n, err := o.d.CountJob(o.Context(), spec); err != nil || n != events {
+			o.Fatalf("the dry run counts %d of %d, %v", n, events, err)
+		}
+		j, err := o.d.StartJob(o.Context(), spec)
+		if err != nil {
+			o.Fatal(err)
+		}
+		ids = append(ids, j.ID)
+	}
+	awaitKilled(o.T, child(o.T, "work", o.server.Addr(), fmt.Sprintf("%s=after reopen %d", childPoint, either(300, 30)))) // nothing of that step is handed over
+	second := child(o.T, "work", o.server.Addr())
+	before := o.matched(ids)
+	dispatchertest.Eventually(o.T, func() bool { return o.matched(ids) > before })
+	kill(o.T, second)
+	child(o.T, "work", o.server.Addr())
+	child(o.T, "work", o.server.Addr())
+	return ids
+}
+
+func (o *outage) jobs(ids []string) (all []webhook.Job) {
+	o.Helper()
+	for _, id := range ids {
+		j, err := o.d.Job(o.Context(), id)
+		if err != nil {
+			o.Fatal(err)
+		}
+		all = append(all, j)
+	}
+	return all
+}
+
+func (o *outage) matched(ids []string) (n int) {
+	for _, j := range o.jobs(ids) {
+		n += j.Matched
+	}
+	return n
+}
+
+// sent tells whether all jobs have sent what they matched.
+func (o *outage) sent(ids []string) bool {
+	return !slices.ContainsFunc(o.jobs(ids), func(j webhook.Job) bool { return j.State == webhook.JobRunning })
+}
+
+// live publishes for a while, or until over, and answers how long each took to its 2xx.
+func (o *outage) live(most time.Duration, prefix string, over func() bool) []time.Duration {
+	o.Helper()
+	ctx, end := context.WithTimeout(o.Context(), most)
+	defer end()
+	if over == nil {
+		first := child(o.T, "work", o.server.Addr())
+		defer kill(o.T, first)
+	} else {
+		go func() {
+			for ctx.Err() == nil && !over() {
+				time.Sleep(500 * time.Millisecond)
+			}
+			end()
+		}()
+	}
+	accepted := map[string]time.Time{}
+	var mu sync.Mutex
+	var open sync.WaitGroup
+	tick := time.NewTicker(time.Second / time.Duration(either(200, 50)))
+	defer tick.Stop()
+	for i := 0; ctx.Err() == nil; i++ {
+		<-tick.C
+		open.Go(func() {
+			e := eventOf("live", fmt.Sprintf("%s-%06d", prefix, i))
+			at := time.Now()
+			if err := o.b.publish(o.Context(), o.d, e); err != nil {
+				o.Errorf("%s was not accepted: %v", e.ID, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			accepted[e.ID] = at
 		})
-		d.WaitDelivered(t, "acme", during)
 	}
-	times := map[string]int{}
-	for _, one := range r.Received() {
-		times[one.ID()]++
+	open.Wait()
+	a := o.b.accounts[len(o.b.accounts)-1]
+	var took []time.Duration
+	for id, at := range accepted {
+		dispatchertest.Eventually(o.T, func() bool { return len(a.of(id)) > 0 })
+		took = append(took, a.of(id)[0].at.Sub(at))
 	}
-	if len(times) != 4 {
-		t.Fatalf("received %v, want four events", times)
-	}
+	slices.Sort(took)
+	return took
 }
 
-// TestRedisAwayWhileRecording takes Redis away in the middle of a POST: the
-// attempt is recorded when it is back, and the event not sent again.
-func TestRedisAwayWhileRecording(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	d := onServer(t, server)
-	r := d.Receiver(t, "acme", webhook.PurposeStatus)
-	arrived, answer := make(chan struct{}), make(chan struct{})
-	r.Answer(func(http.ResponseWriter, *http.Request) {
-		close(arrived)
-		<-answer
-	})
-	if _, err := d.Publish(t.Context(), event("e1")); err != nil {
-		t.Fatal(err)
-	}
-	<-arrived
-	server.Kill()
-	close(answer)
-	dispatchertest.Eventually(t, func() bool { return d.Ready(t.Context()) != nil })
-	server.Restart(t)
-	status := d.WaitDelivered(t, "acme", "e1")
-	if n := len(r.Received()); n != 1 || status.Deliveries[0].Attempts != 1 {
-		t.Fatalf("%d webhooks, %+v", n, status.Deliveries)
-	}
-}
-
-// TestTwoProcesses has one dispatcher publish and another deliver.
-func TestTwoProcesses(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	publisher := dispatchertest.Start(t, func(c *dispatcher.Config) {
-		c.Redis, c.Secrets, c.Serve = server.Client(t), sharedKeys(), []string{"bulk-0"}
-	})
-	r := publisher.Receiver(t, "acme", webhook.PurposeStatus)
-	worker := onServer(t, server)
-	for i := range 50 {
-		if _, err := publisher.Publish(t.Context(), event(fmt.Sprint("e", i))); err != nil {
-			t.Fatal(err)
+// balance holds the accounts of the jobs against what the receivers answered.
+func (o *outage) balance(ids []string, events int) {
+	o.Helper()
+	var sum webhook.Account
+	dispatchertest.Eventually(o.T, func() bool {
+		sum = webhook.Account{}
+		for _, j := range o.jobs(ids) {
+			sum.Matched, sum.Sent, sum.Delivered = sum.Matched+j.Matched, sum.Sent+j.Sent, sum.Delivered+j.Delivered
+			sum.Dead, sum.Skipped, sum.Open = sum.Dead+j.Dead, sum.Skipped+j.Skipped, sum.Open+j.Open
 		}
-	}
-	for i := range 50 {
-		worker.WaitDelivered(t, "acme", fmt.Sprint("e", i))
-	}
-	if n := len(r.Received()); n != 50 {
-		t.Fatalf("%d webhooks", n)
+		return sum.Open == 0
+	})
+	n := events * len(o.accounts)
+	o.Logf("account of %d jobs: %+v", len(ids), sum)
+	if want := (webhook.Account{Matched: n, Sent: n, Delivered: n}); sum != want {
+		o.Errorf("account %+v, want %+v", sum, want)
 	}
 }

@@ -51,6 +51,11 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 		if err := d.gauge.room(ctx); err != nil {
 			return nil, err
 		}
+		for i := range b.fanouts {
+			if err := d.match(ctx, &b.fanouts[i]); err != nil {
+				return nil, err
+			}
+		}
 		return b.results, d.admit(ctx, b)
 	})
 }
@@ -111,13 +116,8 @@ func (o *onceAMinute) first(subject string, now time.Time) bool {
 	return true
 }
 
-// admit matches, writes down, enqueues what has a slot, and finishes the fan-out.
+// admit writes down, enqueues what has a slot, and finishes the fan-out.
 func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
-	for i := range b.fanouts {
-		if err := d.match(ctx, &b.fanouts[i]); err != nil {
-			return err
-		}
-	}
 	admitted, err := d.store.Admit(ctx, b.fanouts)
 	if err != nil {
 		return err

@@ -80,6 +80,29 @@ func (d *Dispatcher) DeadLetters(ctx context.Context, q webhook.DeadLetterQuery)
 	})
 }
 
+// BrandHealth answers how all endpoints of a brand are doing together. Errors: [webhook.ErrUnavailable].
+func (d *Dispatcher) BrandHealth(ctx context.Context, brand string) (webhook.BrandHealth, error) {
+	return within(ctx, d, "brand health", func(ctx context.Context) (webhook.BrandHealth, error) {
+		endpoints, err := d.store.Routes(ctx, brand)
+		if err != nil {
+			return webhook.BrandHealth{}, err
+		}
+		refs := make([]webhook.EndpointRef, len(endpoints))
+		for i, e := range endpoints {
+			refs[i] = e.Ref()
+		}
+		all, err := d.store.Health(ctx, refs)
+		if err != nil {
+			return webhook.BrandHealth{}, err
+		}
+		var sum webhook.BrandHealth
+		for i, h := range all {
+			sum.Add(h, endpoints[i].DisabledReason != "")
+		}
+		return sum, nil
+	})
+}
+
 // Health answers how endpoints are doing, in the order of the input. Errors: [webhook.ErrUnavailable].
 func (d *Dispatcher) Health(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Health, error) {
 	return within(ctx, d, "health", func(ctx context.Context) ([]webhook.Health, error) {

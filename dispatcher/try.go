@@ -41,7 +41,7 @@ func (d *Dispatcher) TestEndpoint(ctx context.Context, ref webhook.EndpointRef, 
 		return webhook.Attempt{}, ctx.Err()
 	}
 	ctx = context.WithoutCancel(ctx)
-	a, _, err := d.post(ctx, webhook.Claim{Number: 1, Event: sample, Endpoint: endpoint}, webhook.Schedule{MaxAttempts: 1}, true)
+	a, _, err := d.post(ctx, webhook.Claim{Number: 1, Event: sample, Endpoint: endpoint, OpenedAt: sample.PublishedAt}, webhook.Schedule{MaxAttempts: 1}, true)
 	if err != nil {
 		return webhook.Attempt{}, err
 	}

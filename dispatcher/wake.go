@@ -13,17 +13,23 @@ import (
 // that is logged, and no error.
 func (d *Dispatcher) follow(ctx context.Context, ref webhook.EndpointRef, r webhook.Release) {
 	if len(r.Runs) > 0 {
-		if err := d.queue.Enqueue(ctx, r.Runs); err != nil {
-			d.log.WarnContext(ctx, "released deliveries wait for the reconciler", "runs", len(r.Runs), "error", err)
+		if err := d.queue.Enqueue(ctx, r.Runs); err != nil && d.warned.first("enqueue", time.Now()) {
+			d.log.WarnContext(ctx, "released deliveries wait for the reconciler; said once a minute",
+				"brand", ref.Brand, "endpoint", ref.ID, "runs", len(r.Runs), "error", err)
 		}
 	}
 	d.arrange(ctx, r.Wakeup)
-	if r.Breaker != "" {
-		log := d.log.With("brand", ref.Brand, "endpoint", ref.ID, "breaker", r.Breaker)
-		if r.Wakeup != nil {
-			log = log.With("until", r.Wakeup.At, "waiting", r.Wakeup.Waiting)
-		}
-		log.InfoContext(ctx, "breaker changed")
+}
+
+// followAll is follow for the releases of several endpoints, in one pipeline.
+func (d *Dispatcher) followAll(ctx context.Context, releases []webhook.Release) {
+	var runs []webhook.Run
+	for _, r := range releases {
+		runs = append(runs, r.Runs...)
+	}
+	d.follow(ctx, webhook.EndpointRef{}, webhook.Release{Runs: runs})
+	for _, r := range releases {
+		d.arrange(ctx, r.Wakeup)
 	}
 }
 
@@ -40,8 +46,8 @@ func (d *Dispatcher) arrange(ctx context.Context, w *webhook.Wakeup) {
 	if armed := d.alarms.set(w.Endpoint, w.At); armed && time.Until(w.At) < scheduledFrom {
 		return
 	}
-	if err := d.queue.Schedule(ctx, *w); err != nil {
-		d.log.WarnContext(ctx, "wake-up is left to the reconciler", "brand", w.Endpoint.Brand, "endpoint", w.Endpoint.ID, "error", err)
+	if err := d.queue.Schedule(ctx, *w); err != nil && d.warned.first("schedule", time.Now()) {
+		d.log.WarnContext(ctx, "wake-up is left to the reconciler; said once a minute", "brand", w.Endpoint.Brand, "endpoint", w.Endpoint.ID, "error", err)
 	}
 }
 

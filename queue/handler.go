@@ -27,8 +27,9 @@ const (
 
 // handler is what the Servers of one Run call, all of them the same.
 type handler struct {
-	do  webhook.Handlers
-	log *slog.Logger
+	do   webhook.Handlers
+	log  *slog.Logger
+	told told
 	// deliveries and wakes are the slots of each. A delivery holds one of its queue's too, of which there are half as many,
 	// for its first second: so a queue whose receivers all begin to hang stands still for a second, and not for as long as
 	// they do.
@@ -76,7 +77,9 @@ func (h *handler) wake(ctx context.Context, task *asynq.Task) error {
 // refuse leaves what a newer version understands to it, and archives what nobody does.
 func (h *handler) refuse(ctx context.Context, task *asynq.Task, why error) error {
 	if errors.Is(why, errNewer) {
-		h.log.WarnContext(ctx, "task of another version left for its worker", "type", task.Type())
+		if yes, untold := h.told.again("newer", time.Now()); yes {
+			h.log.WarnContext(ctx, "task of another version left for its worker; said once a minute", "type", task.Type(), "untold", untold)
+		}
 		return fmt.Errorf("%w: %w", why, &webhook.RetryError{After: newerDelay})
 	}
 	h.log.ErrorContext(ctx, "undecodable task archived", "task", taskID(ctx), "error", why)
@@ -111,11 +114,14 @@ func (h *handler) outcome(ctx context.Context, err error) error {
 	if retry, ok := errors.AsType[*webhook.RetryError](err); ok {
 		return retry
 	}
-	h.log.WarnContext(ctx, "handler error, task comes again", "task", taskID(ctx), "error", err)
-	if errors.Is(err, webhook.ErrUnavailable) {
-		return webhook.ErrUnavailable
+	if !errors.Is(err, webhook.ErrUnavailable) {
+		h.log.WarnContext(ctx, "handler error, task comes again", "task", taskID(ctx), "error", err)
+		return errHandler
 	}
-	return errHandler
+	if yes, untold := h.told.again("unavailable", time.Now()); yes { // all that are in flight have the same to say
+		h.log.WarnContext(ctx, "redis was away, tasks come again; said once a minute", "task", taskID(ctx), "error", err, "untold", untold)
+	}
+	return webhook.ErrUnavailable
 }
 
 func taskID(ctx context.Context) string {

@@ -14,4 +14,18 @@ const (
 	keyRetry     = "retry"
 	keyArchived  = "archived"
 	keyCompleted = "completed"
+	// keyPaused is there while the queue is paused.
+	keyPaused = "paused"
 )
+
+// fieldPendingSince of a task's hash is when it became pending, in nanoseconds.
+const fieldPendingSince = "pending_since"
+
+// What there is once, for all queues.
+const (
+	keyQueues  = "asynq:queues"
+	keyServers = "asynq:servers"
+)
+
+// PausedKey is there in Redis while the queue is paused; who deletes it resumes the queue.
+func PausedKey(queue string) string { return setKey(queue, keyPaused) }

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -35,3 +37,34 @@ func Open(cfg Config) (*Queue, error) {
 func (q *Queue) QueueFor(ref webhook.EndpointRef) string {
 	return queueName(laneLive, shard(ref, q.cfg.Shards))
 }
+
+// Behind answers how many tasks are pending in the fullest queue of live deliveries that is not paused: more than a few
+// say that the workers cannot keep up. Errors wrap [webhook.ErrUnavailable].
+func (q *Queue) Behind(ctx context.Context) (int, error) {
+	pending, paused := make([]*redis.IntCmd, q.cfg.Shards), make([]*redis.IntCmd, q.cfg.Shards)
+	_, err := q.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := range q.cfg.Shards {
+			name := queueName(laneLive, i)
+			pending[i], paused[i] = p.LLen(ctx, setKey(name, keyPending)), p.Exists(ctx, PausedKey(name))
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("behind: %w: %w", webhook.ErrUnavailable, err)
+	}
+	most := 0
+	for i := range pending {
+		if paused[i].Val() == 0 {
+			most = max(most, int(pending[i].Val()))
+		}
+	}
+	return most, nil
+}
+
+// BulkFor names the queue of what jobs send to an endpoint once more.
+func (q *Queue) BulkFor(ref webhook.EndpointRef) string {
+	return queueName(laneBulk, shard(ref, q.cfg.Shards))
+}
+
+// Shards is the number of queues a lane is spread over.
+func (q *Queue) Shards() int { return q.cfg.Shards }

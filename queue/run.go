@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func (q *Queue) start(h *handler) ([]server, error) {
 func (q *Queue) serverConfig(name string) asynq.Config {
 	return asynq.Config{
 		Queues:          map[string]int{name: 1},
-		Concurrency:     q.cfg.Concurrency,
+		Concurrency:     q.concurrencyOf(name),
 		ShutdownTimeout: q.cfg.ShutdownTimeout,
 		RetryDelayFunc:  retryDelay,
 		IsFailure:       isFailure,
@@ -91,6 +92,16 @@ func (q *Queue) serverConfig(name string) asynq.Config {
 		Logger:                   asynqLog{q.log.With("queue", name), &q.told},
 		LogLevel:                 asynqLevel(q.log),
 	}
+}
+
+// bulkShare of Concurrency is what a queue of replays takes at once: they are to leave the machine to what happens now.
+const bulkShare = 32
+
+func (q *Queue) concurrencyOf(name string) int {
+	if strings.HasPrefix(name, laneBulk) {
+		return max(1, q.cfg.Concurrency/bulkShare)
+	}
+	return q.cfg.Concurrency
 }
 
 // stop ends all servers side by side, so that they share one ShutdownTimeout.

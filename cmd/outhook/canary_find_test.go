@@ -43,7 +43,7 @@ var canaryPlaces = []struct {
 	{kindSetting, `^(aof|rdb) `},
 	{kindNote, `^redis oh:\{s\d\d\}:k:key_`},
 	{kindNote, `^(aof|rdb) `},
-	{kindRepeated, `^redis oh:\{s\d\d\}:a:repeats:hook$`}, // the receiver's answer
+	{kindRepeated, `^redis oh:\{s\d\d\}:h:repeats:hook$`}, // the receiver's answer
 	{kindRepeated, `^redis oh:\{s\d\d\}:e:repeats:`},
 	{kindRepeated, `^(aof|rdb) `},
 }

@@ -41,7 +41,15 @@ var serveFlags = []string{
 // startServe runs outhook serve on a Redis, until the test ends at the latest, and waits until it listens.
 func startServe(t testing.TB, redisAddr string, args ...string) *child {
 	t.Helper()
-	return startChild(t, redisAddr, exec.Command(os.Args[0], serveArgs(args)...))
+	return startChild(t, redisAddr, serveCommand("", args...))
+}
+
+// serveCommand is that of outhook serve, of another program than this one if it has a name.
+func serveCommand(program string, args ...string) *exec.Cmd {
+	if program == "" {
+		program = os.Args[0]
+	}
+	return exec.Command(program, serveArgs(args)...)
 }
 
 func serveArgs(more []string) []string { return slices.Concat([]string{"serve"}, serveFlags, more) }

@@ -33,11 +33,11 @@ func (p palette) paint(text string, c colour) string {
 // stateColour is the colour of a state, an outcome or a result.
 func stateColour(state string) colour {
 	switch state {
-	case "delivered", "ok", "enabled":
+	case "delivered", "ok", "enabled", "done":
 		return green
-	case "waiting", "running", "retrying", "skipped":
+	case "waiting", "running", "retrying", "skipped", "warn":
 		return yellow
-	case "dead", "failed", "disabled":
+	case "dead", "failed", "disabled", "bad":
 		return red
 	}
 	return ""

@@ -75,7 +75,7 @@ func (d *daemon) join() error {
 	if err != nil {
 		return err
 	}
-	d.api = d.server("api", handler)
+	d.api = d.server("api", d.leaving(handler))
 	return nil
 }
 
@@ -87,6 +87,17 @@ func (d *daemon) server(name string, h http.Handler) *http.Server {
 	}
 	(&crowd{most: d.connections(), log: d.log.With("listener", name)}).bind(s)
 	return s
+}
+
+// leaving has each answer of a process that ends be the last on its connection, so that its clients go elsewhere: of a
+// connection that is closed at the end a client learns only when it has sent its next request.
+func (d *daemon) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (d *daemon) ready(ctx context.Context) error {

@@ -12,12 +12,14 @@ import (
 
 func newDeadLetterCommand(env []string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "dead-letter",
-		Short:   "See deliveries that were given up",
-		Long:    "Dead letters: deliveries that were given up. All are kept for retention.deadLetters.",
-		Example: "  outhook dead-letter list --brand acme --since 3d",
+		Use:   "dead-letter",
+		Short: "See, resend and delete deliveries that were given up",
+		Long:  "Dead letters: deliveries that were given up. All are kept for retention.deadLetters.",
+		Example: `  outhook dead-letter list --brand acme --since 3d
+  outhook dead-letter resend --brand acme --endpoint status --since 3d --dry-run`,
 	}
-	cmd.AddCommand(newDeadLetterListCommand(env))
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	cmd.AddCommand(newDeadLetterListCommand(env), newDeadLetterResendCommand(env), newDeadLetterDeleteCommand(env))
 	return cmd
 }
 

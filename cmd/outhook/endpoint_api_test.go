@@ -99,11 +99,12 @@ func fullEndpoint() httpapi.Endpoint {
 		ID: "status", URL: "https://example.com/hook?k=1", EventTypes: []string{"message.*", "workflow.*"},
 		Description: "core\x1b[31m team\n<b>", Metadata: map[string]string{"team": "core", "a": "b=c"},
 		Headers: map[string]string{"X-Team": "core", "Authorization": "Bearer t"}, MaxInFlight: 8, RateLimit: &httpapi.RateLimit{PerSecond: 2.5, Burst: 4}, TimeoutMs: 2500,
-		Signature: "hmac", Disabled: true, DisabledReason: "gone", SecretHint: "abcd",
+		Signature: "hmac", Disabled: true, DisabledReason: "gone", DisabledAt: at("03:04:05.678"), DisabledAnswer: "410", SecretHint: "abcd",
 		OldSecrets: []httpapi.OldSecret{{SecretHint: "efgh", EndsAt: at("15:00:00")}},
 		CreatedAt:  at("03:04:05"), UpdatedAt: at("03:04:05.678"),
 		Health: &httpapi.EndpointHealth{
 			Breaker: "open", OpenUntil: at("03:10:00"), WaitingFor: "breaker", WaitingUntil: at("03:10:00"), Limit: 8, InFlight: 1, Waiting: 20, Retrying: 3, OldestWaitingAt: at("03:00:00"),
+			LastHour: httpapi.Traffic{Attempts: 1200, Delivered: 1182, MeanMs: 31, MaxMs: 2100, Busy: 0.4234},
 		},
 	}
 }

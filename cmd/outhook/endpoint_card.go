@@ -18,6 +18,7 @@ func endpointCard(e httpapi.Endpoint) *table {
 	t.line("url", plain(e.URL))
 	t.line("wants", plain(wants(e)))
 	t.line("state", endpointState(e))
+	t.line("disabled", plain(disabledText(e)))
 	t.line("description", plain(e.Description))
 	for _, name := range slices.Sorted(maps.Keys(e.Metadata)) {
 		t.line("metadata", plain(name+"="+e.Metadata[name]))
@@ -61,6 +62,50 @@ func addHealth(t *table, h httpapi.EndpointHealth) {
 	}
 	t.line("retrying", count(h.Retrying))
 	t.line("oldest waiting", plain(moment(h.OldestWaitingAt)))
+	addTraffic(t, h.LastHour)
+}
+
+// disabledText says when an attempt disabled an endpoint, and what it brought; empty when none did.
+func disabledText(e httpapi.Endpoint) string {
+	text := moment(e.DisabledAt)
+	switch _, err := strconv.Atoi(e.DisabledAnswer); {
+	case text == "" || e.DisabledAnswer == "":
+		return text
+	case err != nil:
+		return text + ", no answer: " + e.DisabledAnswer
+	}
+	return text + ", answered " + e.DisabledAnswer
+}
+
+// addTraffic adds what the attempts of the last hour came to.
+func addTraffic(t *table, h httpapi.Traffic) {
+	attempts := "attempts"
+	switch h.Attempts {
+	case 0:
+		t.line("last hour", plain("no attempts"))
+		return
+	case 1:
+		attempts = "attempt"
+	}
+	t.line("last hour", plain(fmt.Sprintf("%d %s, %s delivered", h.Attempts, attempts, share(h.Delivered, h.Attempts))))
+	t.line("took", plain(fmt.Sprintf("%s on average, at most %s", milliseconds(h.MeanMs), milliseconds(h.MaxMs))))
+	busy := "under 0.01"
+	if h.Busy >= 0.01 {
+		busy = strconv.FormatFloat(h.Busy, 'f', 2, 64)
+	}
+	t.line("busy", plain(busy+" in flight on average"))
+}
+
+// share is in percent, and neither none nor all unless it is.
+func share(part, whole int) string {
+	percent := 100 * float64(part) / float64(max(part, whole, 1))
+	switch {
+	case part > 0 && percent < 0.1:
+		return "under 0.1 %"
+	case part < whole && percent > 99.9:
+		return "over 99.9 %"
+	}
+	return strconv.FormatFloat(percent, 'f', 1, 64) + " %"
 }
 
 // until is empty for no time.

@@ -107,6 +107,7 @@ func TestEndpointGetPrintsACard(t *testing.T) {
 url:             https://example.com/hook?k=1
 wants:           message.*, workflow.*
 state:           disabled: gone
+disabled:        2026-01-02T03:04:05.678Z, answered 410
 description:     core [31m team <b>
 metadata:        a=b=c
 metadata:        team=core
@@ -126,6 +127,9 @@ waiting:         20
 waits for:       breaker, until 2026-01-02T03:10:00.000Z
 retrying:        3
 oldest waiting:  2026-01-02T03:00:00.000Z
+last hour:       1200 attempts, 98.5 % delivered
+took:            31ms on average, at most 2.1s
+busy:            0.42 in flight on average
 `},
 		"bare, ed25519": {ed25519, `id:             keys
 url:            https://example.com/hook

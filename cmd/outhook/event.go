@@ -16,13 +16,15 @@ import (
 func newEventCommand(env []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "event",
-		Short: "See events, and why they have or have not arrived",
+		Short: "See events, why they have or have not arrived, and send them once more",
 		Long: `Events that were published and are still kept. When something did not arrive, explain
-says why.`,
+says why, and resend sends it once more.`,
 		Example: `  outhook event list --brand acme --since 2h
-  outhook event explain evt_1 --brand acme`,
+  outhook event explain evt_1 --brand acme
+  outhook event resend evt_1 --brand acme --endpoint status`,
 	}
-	cmd.AddCommand(newEventListCommand(env), newEventGetCommand(env), newEventExplainCommand(env))
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	cmd.AddCommand(newEventListCommand(env), newEventGetCommand(env), newEventExplainCommand(env), newEventResendCommand(env), newEventCancelCommand(env))
 	return cmd
 }
 

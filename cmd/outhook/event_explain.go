@@ -11,10 +11,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
+// eventExplain is what explain is asked.
+type eventExplain struct {
+	brandFlags
+	curl     bool
+	endpoint string
+}
+
 func newEventExplainCommand(env []string) *cobra.Command {
-	f := newBrandFlags(env)
+	f := eventExplain{brandFlags: newBrandFlags(env)}
 	cmd := &cobra.Command{
 		Use:   "explain ID --brand B",
 		Short: "Say why an event has or has not arrived",
@@ -24,31 +32,50 @@ What asks most for a look comes first; endpoints that the event did not go to co
 last, with the reason.
 
 dns, connect, tls and first byte are how long the parts of the attempt took; 0s
-stands for a part that did not happen, as on a connection that was open already.`,
+stands for a part that did not happen, as on a connection that was open already.
+
+With --curl it prints instead the POST of a delivery as it would be made now, freshly
+signed, as a command for a POSIX shell: byte for byte, but for what curl adds, such as
+Accept. Nothing is sent. The command has the values of the endpoint's headers and the
+whole URL in it, secrets too.`,
 		Example: `  outhook event explain evt_1 --brand acme
-  outhook event explain evt_1 --brand acme -o json | jq -r '.items[].explanation'`,
+  outhook event explain evt_1 --brand acme -o json | jq -r '.items[].explanation'
+  outhook event explain evt_1 --brand acme --curl --endpoint status | sh`,
 		Args: oneArg("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := f.client()
-			if err != nil {
-				return err
-			}
-			x, err := client.Explain(cmd.Context(), f.brand, args[0])
-			if err != nil {
-				return f.api.refusal(err, eventOf(f.brand, args[0]), givenAs{"id": "ID"})
-			}
-			s := f.screen(cmd)
-			if s.form == formJSON {
-				return writeJSON(s.out, x)
-			}
-			drawn := explainer{now: time.Now(), palette: s.palette}
-			drawn.draw(x)
-			_, err = s.out.Write(drawn.text.Bytes())
-			return err
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&f.curl, "curl", false, "print a curl that makes the signed POST")
+	cmd.Flags().StringVar(&f.endpoint, "endpoint", "", "with --curl, the `id` of the endpoint; needless when the event has just one delivery")
 	return cmd
+}
+
+func (f *eventExplain) run(cmd *cobra.Command, event string) error {
+	if err := checkIDFlag(cmd, "endpoint"); err != nil {
+		return err
+	}
+	if f.endpoint != "" && !f.curl {
+		return usage("--endpoint: goes with --curl; the explanation is of all endpoints")
+	}
+	client, err := f.client()
+	if err != nil {
+		return err
+	}
+	if f.curl {
+		return f.printCurl(cmd, client, event)
+	}
+	x, err := client.Explain(cmd.Context(), f.brand, event)
+	if err != nil {
+		return f.api.refusal(err, eventOf(f.brand, event), eventFields())
+	}
+	s := f.screen(cmd)
+	if s.form == formJSON {
+		return writeJSON(s.out, x)
+	}
+	drawn := explainer{now: time.Now(), palette: s.palette}
+	drawn.draw(x)
+	_, err = s.out.Write(drawn.text.Bytes())
+	return err
 }
 
 // explainer draws an explanation for people.
@@ -127,7 +154,7 @@ func (x *explainer) block(e httpapi.Explained) {
 	card := newCard()
 	if d := e.Delivery; d != nil {
 		card.line("attempts", plain(strconv.Itoa(d.Attempts)))
-		card.line("waits for", plain(d.WaitingFor+until(d.WaitingUntil)))
+		card.line("waits for", plain(x.gate(*d)))
 		if d.Position > 0 {
 			card.line("place in line", plain(strconv.Itoa(d.Position)))
 		}
@@ -141,8 +168,20 @@ func (x *explainer) block(e httpapi.Explained) {
 	x.response(e.LastAttempt)
 }
 
+// gate is what a delivery waits for, and until when where that is known.
+func (x *explainer) gate(d httpapi.Delivery) string {
+	if d.WaitingUntil.IsZero() {
+		return d.WaitingFor
+	}
+	return d.WaitingFor + ", until " + x.when(d.WaitingUntil)
+}
+
 func (x *explainer) attempt(card *table, a httpapi.Attempt) {
-	card.line("last attempt", plain(fmt.Sprintf("number %d, %s", a.Number, x.when(a.StartedAt))))
+	last := fmt.Sprintf("number %d, %s", a.Number, x.when(a.StartedAt))
+	if a.Trigger != string(webhook.TriggerDelivery) {
+		last += ", a " + a.Trigger
+	}
+	card.line("last attempt", plain(last))
 	card.line("sent to", plain(a.Request.URL))
 	answer := statusText(a.Status)
 	if a.Status == nil {

@@ -94,6 +94,23 @@ func TestEventExplain(t *testing.T) {
 	}
 }
 
+// How long a gate is closed, and what an attempt was made for, if not by itself.
+func TestEventExplainGateAndTrigger(t *testing.T) {
+	t.Parallel()
+	last := failedAttempt()
+	last.Trigger = "recover"
+	drawn := explainer{now: at("03:12:30").Time}
+	drawn.block(httpapi.Explained{EndpointID: "ep_d", Matched: true, Explanation: "waits", LastAttempt: last, Delivery: &httpapi.Delivery{
+		EventID: "e1", EndpointID: "ep_d", State: "waiting", WaitingFor: "breaker", WaitingUntil: at("03:20:00"), Position: 7, Attempts: 3,
+	}})
+	for _, want := range []string{"  waits for:      breaker, until 2026-01-02T03:20:00.000Z (in 7m30s)\n  place in line:  7\n",
+		"  last attempt:   number 3, 2026-01-02T03:10:00.000Z (2m30s ago), a recover\n"} {
+		if !strings.Contains(drawn.text.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, drawn.text.String())
+		}
+	}
+}
+
 // Colours mark states and answers, and nothing else.
 func TestEventExplainColours(t *testing.T) {
 	t.Parallel()

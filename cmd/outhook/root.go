@@ -61,8 +61,9 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.`,
 		RunE:               func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(newDevCommand(env), newServeCommand(env), newPublishCommand(env), newEndpointCommand(env),
-		newEventCommand(env), newAttemptCommand(env), newDeadLetterCommand(env), newKeyCommand(env), newConfigCommand(env), newOpenAPICommand(env),
-		newListenCommand(env), newSignCommand(), newVerifyCommand(), newSecretCommand(env), newVersionCommand())
+		newEventCommand(env), newAttemptCommand(env), newDeadLetterCommand(env), newRecoverCommand(env), newJobCommand(env),
+		newBrandCommand(env), newKeyCommand(env), newConfigCommand(env), newOpenAPICommand(env),
+		newListenCommand(env), newSignCommand(), newVerifyCommand(), newSecretCommand(env), newDoctorCommand(env), newVersionCommand())
 	root.SetHelpCommand(newHelpCommand())
 	return root
 }

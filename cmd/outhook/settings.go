@@ -58,8 +58,8 @@ func settingsOf(c config.Config) (settings, error) {
 		dispatcher: dispatcher.Config{
 			Secrets: keys, AdminKeyHash: hashOf(adminKey), Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
 			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,
-			MaxInFlightPerHost: c.Delivery.MaxInFlightPerHost, Breaker: webhook.Breaker(c.Breaker),
-			Durable: durability(c.Redis), PublishWatermark: c.Redis.PublishWatermark,
+			MaxInFlightPerHost: c.Delivery.MaxInFlightPerHost, Breaker: webhook.Breaker(c.Breaker), AutoDisableAfter: orNever(c.AutoDisable.After),
+			Durable: durability(c.Redis), PublishWatermark: c.Redis.PublishWatermark, HistoryWatermark: c.Redis.HistoryWatermark,
 			Shards: c.Queue.Shards, Serve: c.Queue.Serve, ShutdownTimeout: c.Shutdown.Grace - graceTail,
 			RetainDelivered: c.Retention.Delivered, RetainAttempts: c.Retention.Attempts, RetainDeadLetters: c.Retention.DeadLetters,
 			PayloadBytes: int(c.Limits.PayloadBytes), BatchEvents: c.Limits.BatchEvents, EndpointsPerBrand: c.Limits.EndpointsPerBrand,
@@ -71,6 +71,14 @@ func settingsOf(c config.Config) (settings, error) {
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
 		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil
+}
+
+// orNever is what the dispatcher takes for never, where 0 would be its default.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 func durability(c config.Redis) webhook.Durability {

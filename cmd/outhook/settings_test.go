@@ -43,6 +43,7 @@ func settledKeys(bundle string, tlsFiles pair) map[string]settled {
 		}, []any{2, durablePool}},
 		"redis.durableTimeout":        {"900ms", func(s settings) any { return s.dispatcher.Durable.Timeout }, 900 * time.Millisecond},
 		"redis.publishWatermark":      {"0.9", func(s settings) any { return s.dispatcher.PublishWatermark }, 0.9},
+		"redis.historyWatermark":      {"0.6", func(s settings) any { return s.dispatcher.HistoryWatermark }, 0.6},
 		"http.listen":                 {"127.0.0.1:1", func(s settings) any { return s.httpListen }, "127.0.0.1:1"},
 		"admin.listen":                {"127.0.0.1:2", func(s settings) any { return s.adminListen }, "127.0.0.1:2"},
 		"auth.adminKey":               {testKey, func(s settings) any { return s.dispatcher.AdminKeyHash }, sha256.Sum256([]byte(testKey))},
@@ -65,6 +66,7 @@ func settledKeys(bundle string, tlsFiles pair) map[string]settled {
 		"breaker.failures":            {"9", func(s settings) any { return s.dispatcher.Breaker.Failures }, 9},
 		"breaker.openFor":             {"9s", func(s settings) any { return s.dispatcher.Breaker.OpenFor }, 9 * time.Second},
 		"breaker.maxOpenFor":          {"9m", func(s settings) any { return s.dispatcher.Breaker.MaxOpenFor }, 9 * time.Minute},
+		"autoDisable.after":           {"9h", func(s settings) any { return s.dispatcher.AutoDisableAfter }, 9 * time.Hour},
 		"queue.shards": {"9", func(s settings) any {
 			return []int{s.dispatcher.Shards, s.redis.PoolSize - redisOptions(config.RedisTarget{}, 0).PoolSize}
 		}, []int{9, 18}},
@@ -124,6 +126,14 @@ func TestEveryKeyArrives(t *testing.T) {
 	}
 	for path := range rows {
 		t.Errorf("%s is not a key any more", path)
+	}
+}
+
+// What is 0 here may be a default there.
+func TestNothingOfItIsNotTheDefault(t *testing.T) {
+	s := settingsWith(t, "OUTHOOK_AUTO_DISABLE_AFTER=0s", "OUTHOOK_DELIVERY_RESPONSE_BODY_BYTES=0")
+	if s.dispatcher.AutoDisableAfter >= 0 || s.dispatcher.Egress.ResponseBodyBytes >= 0 {
+		t.Errorf("disables after %s, keeps %d bytes", s.dispatcher.AutoDisableAfter, s.dispatcher.Egress.ResponseBodyBytes)
 	}
 }
 

@@ -46,6 +46,12 @@ func (c *Catalog) Publishable(eventType string) error {
 	return nil
 }
 
+// Operational tells whether events of this type are outhook's own word about itself.
+func (c *Catalog) Operational(eventType string) bool {
+	k, ok := c.byName[eventType]
+	return ok && k.Group == GroupOperational
+}
+
 func (c *Catalog) unknownType(eventType string) error {
 	var names []string
 	for _, t := range c.types {

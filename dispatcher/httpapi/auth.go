@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -50,9 +51,22 @@ func (s *server) admit(r route) func(huma.Context, func(huma.Context)) {
 		case !r.scope.admits(who, brand):
 			problem(http.StatusNotFound, detailNotFound).reply().write(w)
 		default:
-			s.bound(r, cmp.Or(brand, who.Brand), ctx, next)
+			s.bound(r, cmp.Or(brand, who.Brand), huma.WithValue(ctx, askerKey{}, who), next)
 		}
 	}
+}
+
+type askerKey struct{}
+
+var errNobodyAsks = errors.New("it is not known who asks")
+
+// askerOf returns who makes the request that a handler answers.
+func askerOf(ctx context.Context) (webhook.Identity, error) {
+	who, ok := ctx.Value(askerKey{}).(webhook.Identity)
+	if !ok {
+		return who, errNobodyAsks // the zero value would be an admin
+	}
+	return who, nil
 }
 
 // admits tells whether a route of this scope exists for the asker.
@@ -60,7 +74,7 @@ func (where scope) admits(who webhook.Identity, brand string) bool {
 	switch where {
 	case brandScope:
 		return who.Sees(brand)
-	case keyScope:
+	case keyScope, ownScope:
 		return true
 	}
 	return who.Brand == ""

@@ -15,8 +15,9 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// clientTimeout is longer than the longest attempt, which a test answers.
-const clientTimeout = 45 * time.Second
+// clientTimeout is longer than the longest attempt, which a test answers, and
+// than the longest count, which a dry run does.
+const clientTimeout = time.Minute
 
 // Client talks to the API of one server. Safe for concurrent use.
 //
@@ -32,7 +33,7 @@ type Client struct {
 // NewClient returns a client of the API at server, such as
 // "https://example.com" or, behind a host's own prefix, "https://example.com/webhooks".
 // It presents key as a bearer token, and uses hc; nil means a client of its own
-// that gives up after 45 s and follows no redirects. Errors: a
+// that gives up after a minute and follows no redirects. Errors: a
 // [webhook.FieldError] for server or key.
 func NewClient(server, key string, hc *http.Client) (*Client, error) {
 	base, err := url.Parse(server)

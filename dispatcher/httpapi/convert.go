@@ -27,6 +27,9 @@ func endpointOf(e webhook.Endpoint) Endpoint {
 		Disabled: e.DisabledReason != "", DisabledReason: e.DisabledReason,
 		CreatedAt: Time{e.CreatedAt}, UpdatedAt: Time{e.UpdatedAt},
 	}
+	if out.Disabled {
+		out.DisabledAt, out.DisabledAnswer = Time{e.DisabledAt}, e.DisabledAnswer
+	}
 	if e.RateLimit.PerSecond > 0 {
 		out.RateLimit = &RateLimit{PerSecond: e.RateLimit.PerSecond, Burst: e.RateLimit.Burst}
 	}
@@ -57,10 +60,21 @@ func oldSecretsOf(secrets []webhook.EndpointSecret, now time.Time) []OldSecret {
 }
 
 func healthOf(h webhook.Health) *EndpointHealth {
+	var history []BreakerChange
+	for _, change := range h.History {
+		history = append(history, BreakerChange{Breaker: string(change.State), At: Time{change.At}})
+	}
 	return &EndpointHealth{
-		Breaker: string(h.Breaker), OpenUntil: Time{h.OpenUntil}, WaitingFor: string(h.WaitingFor), WaitingUntil: Time{h.WaitingUntil},
+		BreakerHistory: history,
+		Breaker:        string(h.Breaker), OpenUntil: Time{h.OpenUntil}, WaitingFor: string(h.WaitingFor), WaitingUntil: Time{h.WaitingUntil},
 		Limit: h.Limit, InFlight: h.InFlight, Waiting: h.Waiting, Retrying: h.Retrying,
-		OldestWaitingAt: Time{h.OldestWaitingAt},
+		OldestWaitingAt: Time{h.OldestWaitingAt}, LastHour: trafficOf(h.LastHour),
+	}
+}
+
+func trafficOf(t webhook.Traffic) Traffic {
+	return Traffic{
+		Attempts: t.Attempts, Delivered: t.Delivered, MeanMs: t.Mean.Milliseconds(), MaxMs: t.Max.Milliseconds(), Busy: t.Busy,
 	}
 }
 
@@ -76,13 +90,17 @@ func revealed(e webhook.Endpoint) Endpoint {
 
 // eventOf leaves the payload out, to be spliced in; see encodeWith.
 func eventOf(s webhook.EventStatus) Event {
-	out := Event{
+	return Event{
 		ID: s.Event.ID, Type: s.Event.Type, Brand: s.Event.Brand,
 		PublishedAt: Time{s.Event.PublishedAt}, ExpiresAt: Time{s.Event.ExpiresAt},
-		Deliveries: make([]Delivery, len(s.Deliveries)),
+		Deliveries: deliveriesOf(s.Deliveries),
 	}
-	for i, d := range s.Deliveries {
-		out.Deliveries[i] = deliveryOf(d)
+}
+
+func deliveriesOf(found []webhook.Delivery) []Delivery {
+	out := make([]Delivery, len(found))
+	for i, d := range found {
+		out[i] = deliveryOf(d)
 	}
 	return out
 }

@@ -17,6 +17,7 @@ func (s *server) deadLetterRoutes() {
 			example: List[DeadLetter]{Items: []DeadLetter{exampleDeadLetter()}},
 		}},
 	}, s.deadLetters)
+	s.deadLetterJobRoutes()
 }
 
 type deadLettersInput struct {

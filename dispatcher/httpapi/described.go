@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -52,7 +53,7 @@ func (s *server) describeProblems(r route) map[string]*huma.Response {
 		}
 	}
 	if r.conflicts != "" {
-		described[strconv.Itoa(http.StatusConflict)] = s.describeProblem(r.conflicts, problem(http.StatusConflict, detailConflict))
+		described[strconv.Itoa(http.StatusConflict)] = s.describeProblem(r.conflicts, problem(http.StatusConflict, cmp.Or(r.conflict, detailConflict)))
 	}
 	return described
 }

@@ -149,6 +149,9 @@ func TestCommandsOfTheDocsPage(t *testing.T) {
 			t.Errorf("%q", args)
 		}
 	}
+	if !strings.Contains(textIn(page), `/events/msg-123-delivered/request?endpointId=crm-status"`) {
+		t.Error("a command leaves out a parameter that is required")
+	}
 	if want := len(a.operations(t)); seen != want {
 		t.Errorf("%d commands for %d operations", seen, want)
 	}

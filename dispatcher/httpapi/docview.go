@@ -198,9 +198,13 @@ func statusesOf(op *node) []docsRow {
 
 // curlOf returns a command that a shell understands as it stands.
 func curlOf(op docsOperation) string {
-	path := op.Path
+	path, mark := op.Path, "?"
 	for _, p := range op.Parameters {
-		path = strings.ReplaceAll(path, "{"+p.Name+"}", p.Example)
+		if placeholder := "{" + p.Name + "}"; strings.Contains(path, placeholder) {
+			path = strings.ReplaceAll(path, placeholder, p.Example)
+		} else if p.Need != "" { // in the query; examples are ids, which need no escaping
+			path, mark = path+mark+p.Name+"="+p.Example, "&"
+		}
 	}
 	lines := []string{"curl"}
 	if op.Method != "GET" {

@@ -37,6 +37,7 @@ func (s *server) endpointRoutes() {
 	s.changeRoutes(endpoint)
 	s.secretRoutes()
 	s.tryRoutes()
+	s.recoverRoutes()
 }
 
 func (s *server) changeRoutes(endpoint reflect.Type) {

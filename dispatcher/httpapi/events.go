@@ -41,6 +41,7 @@ func (s *server) eventRoutes() {
 		answers: []routeAnswer{{status: http.StatusOK, body: reflect.TypeFor[Event](), example: exampleEvent()}},
 	}, s.event)
 	s.explainRoutes()
+	s.resendRoutes()
 }
 
 func (s *server) publish(ctx context.Context, in *writeInput) (*reply, error) {

@@ -53,6 +53,7 @@ func exampleEndpoint() Endpoint {
 	e := exampleSettings()
 	e.Health = &EndpointHealth{
 		Breaker: string(webhook.BreakerClosed), Limit: 16, InFlight: 16, Waiting: 120, Retrying: 1, WaitingFor: string(webhook.GateSlot), OldestWaitingAt: exampleAt(time.Hour),
+		LastHour: exampleTraffic(),
 	}
 	return e
 }

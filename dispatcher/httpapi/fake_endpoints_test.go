@@ -264,13 +264,13 @@ func (f *fakeService) CheckURL(_ context.Context, brand, address string) (webhoo
 	return c, err
 }
 
-// disable stages an endpoint of acme as one that was disabled for a reason.
+// disable stages an endpoint of acme as one that an attempt disabled for a reason.
 func (f *fakeService) disable(id, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ref := webhook.EndpointRef{Brand: "acme", ID: id}
 	e := f.endpoints[ref]
-	e.stored.DisabledReason = reason
+	e.stored.DisabledReason, e.stored.DisabledAt, e.stored.DisabledAnswer = reason, epoch, "timeout"
 	f.endpoints[ref] = e
 }
 

@@ -30,6 +30,8 @@ type fakeService struct {
 	endpoints   map[webhook.EndpointRef]fakeEndpoint
 	deleted     map[webhook.EndpointRef]bool
 	health      map[webhook.EndpointRef]webhook.Health
+	jobs        []webhook.Job // the first begun first
+	brandHealth webhook.BrandHealth
 	tested      webhook.Attempt
 	checked     webhook.Check
 	asked       []any // queries, rotations and refs, as they came

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/signer"
 )
@@ -32,10 +33,7 @@ func TestWireShapes(t *testing.T) {
 		key.Public().String(), "(the public key)", `"secretHint":"`+key.Hint(), `"secretHint":"(its hint)`,
 	)
 	fullEndpoint := strings.Replace(fullEndpoint, "SECRET", secret.Reveal(), 1)
-	for _, c := range []struct {
-		file, method, path, body string
-		status                   int
-	}{
+	a.checkShapes(t, placeholders, []shape{
 		{"endpoint_ed25519", "POST", "/endpoints", `{"id":"ep-2","url":"https://example.com/in","purpose":"inbound","signature":"ed25519","secret":"` + key.Reveal() + `","disabled":true}`, 201},
 		{"endpoint_created", "POST", "/endpoints", fullEndpoint, 201},
 		{"endpoint_again", "POST", "/endpoints", fullEndpoint, 200},
@@ -61,7 +59,43 @@ func TestWireShapes(t *testing.T) {
 		{"attempts", "GET", "/attempts?eventId=evt-1", "", 200},
 		{"attempts_page", "GET", "/attempts?limit=1", "", 200},
 		{"dead_letters", "GET", "/dead-letters", "", 200},
-	} {
+	})
+	got := a.send(t, "GET", endpointPath, "", "Authorization", "")
+	if got.status != http.StatusUnauthorized {
+		t.Errorf("status %d without a key", got.status)
+	}
+	checkGolden(t, "unauthorized.json", got.body)
+}
+
+// TestWireShapesOfJobs does the same for what is done to what was published.
+func TestWireShapesOfJobs(t *testing.T) {
+	a := start(t)
+	stageHistory(a.service)
+	a.create(t, "acme", httpapi.EndpointRequest{ID: "ep-1", URL: "https://example.com/in", Purpose: "status"})
+	a.checkShapes(t, strings.NewReplacer(), []shape{
+		{"event_resent", "POST", "/events/evt-1/resend", `{"endpointId":"ep-1"}`, 202},
+		{"event_cancelled", "POST", "/events/evt-1/cancel", "", 200},
+		{"event_request", "GET", "/events/evt-1/request?endpointId=ep-1", "", 200},
+		{"job_begun", "POST", "/endpoints/ep-1/recover", `{"since":"2025-01-31T12:00:00Z","perSecond":0.5}`, 202},
+		{"job_counted", "POST", "/dead-letters/delete", `{"dryRun":true}`, 200},
+		{"job", "GET", "/v1/jobs/job_00000000000000000000000000000001", "", 200},
+		{"jobs", "GET", "/v1/jobs?brand=acme", "", 200},
+		{"job_cancelled", "POST", "/v1/jobs/job_00000000000000000000000000000001/cancel", "", 200},
+		{"job_missing", "GET", "/v1/jobs/job_0", "", 404},
+		{"brand_health", "GET", "/health", "", 200},
+		{"brand_erased", "POST", "/erase", "", 202},
+	})
+}
+
+// shape is a request, and the file that holds its answer.
+type shape struct {
+	file, method, path, body string
+	status                   int
+}
+
+func (a api) checkShapes(t *testing.T, placeholders *strings.Replacer, shapes []shape) {
+	t.Helper()
+	for _, c := range shapes {
 		t.Run(c.file, func(t *testing.T) {
 			got := a.send(t, c.method, strings.Replace("/v1/brands/acme"+c.path, "/v1/brands/acme/v1", "/v1", 1), c.body)
 			if got.status != c.status {
@@ -70,11 +104,6 @@ func TestWireShapes(t *testing.T) {
 			checkGolden(t, c.file+".json", placeholders.Replace(got.body))
 		})
 	}
-	got := a.send(t, "GET", endpointPath, "", "Authorization", "")
-	if got.status != http.StatusUnauthorized {
-		t.Errorf("status %d without a key", got.status)
-	}
-	checkGolden(t, "unauthorized.json", got.body)
 }
 
 func checkGolden(t *testing.T, name, got string) {
@@ -132,6 +161,11 @@ func stageHistory(f *fakeService) {
 	f.health[webhook.EndpointRef{Brand: "acme", ID: "ep-1"}] = webhook.Health{
 		Breaker: webhook.BreakerOpen, OpenUntil: epoch.Add(time.Minute), WaitingFor: webhook.GateBreaker, WaitingUntil: epoch.Add(time.Minute),
 		Limit: 8, InFlight: 1, Waiting: 120, Retrying: 2, OldestWaitingAt: epoch,
+		History:  []webhook.BreakerChange{{State: webhook.BreakerOpen, At: epoch}, {State: webhook.BreakerClosed, At: epoch.Add(-time.Minute)}},
+		LastHour: webhook.Traffic{Attempts: 3, Delivered: 1, Mean: 1500 * time.Microsecond, Max: 15 * time.Second, Busy: 0.125},
+	}
+	f.brandHealth = webhook.BrandHealth{
+		Disabled: 1, Failing: 1, InFlight: 1, Waiting: 120, Retrying: 2, OldestWaitingAt: epoch, LastHour: f.health[webhook.EndpointRef{Brand: "acme", ID: "ep-1"}].LastHour,
 	}
 	f.deadLetters = []webhook.DeadLetter{{Delivery: f.states[ref][2], Type: "message.failed"}}
 	f.attempts[ref] = []webhook.Attempt{

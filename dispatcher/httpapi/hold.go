@@ -21,6 +21,9 @@ const (
 	_ answerSize = iota
 	// ofPayload is that of one event.
 	ofPayload
+	// ofText is that of one event whose payload is a string: each of its bytes may
+	// become two.
+	ofText
 	// ofFields is anything that has neither payloads nor items.
 	ofFields
 )
@@ -42,6 +45,8 @@ func (s *server) answerBytes(size answerSize) int64 {
 		return 0
 	case ofPayload:
 		return int64(s.PayloadBytes)
+	case ofText:
+		return 2 * int64(s.PayloadBytes)
 	}
 	return max(heldPage, int64(s.PayloadBytes)) // a page has one payload at least
 }

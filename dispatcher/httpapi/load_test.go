@@ -179,6 +179,7 @@ func TestAnswersTakeRoom(t *testing.T) {
 	small := map[string]bool{
 		"getEndpoint": true, "deleteEndpoint": true, "enableEndpoint": true, "disableEndpoint": true, "updateEndpoint": true, "createEndpoint": true,
 		"publish": true, "publishBatch": true, "rotateSecret": true, "testEndpoint": true, "checkURL": true, "createKey": true, "revokeKey": true,
+		"resendDeadLetters": true, "deleteDeadLetters": true, "recoverEndpoint": true, "getJob": true, "cancelJob": true, "getBrandHealth": true, "eraseBrand": true,
 	}
 	if held, _ := a.fill(t, "acme", large); len(held) != 4 {
 		t.Fatalf("%d", len(held))

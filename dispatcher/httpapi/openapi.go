@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -37,13 +38,15 @@ func newAPI(mux *http.ServeMux) huma.API {
 	})
 }
 
-// tags are the nouns of the API: the first elements of the paths.
+// tags are the nouns of the API.
 func tags() []*huma.Tag {
 	return []*huma.Tag{
 		{Name: "events", Description: "What happened, published once for every endpoint that wants it."},
 		{Name: "endpoints", Description: "Where a brand wants its events."},
 		{Name: "attempts", Description: "Every POST to an endpoint, and what came of it."},
 		{Name: "dead-letters", Description: "Deliveries that were given up."},
+		{Name: "jobs", Description: "Work on many deliveries, which goes on by itself and accounts for every one."},
+		{Name: "brands", Description: "A brand as a whole."},
 		{Name: "event-types", Description: "The catalogue of what can be published."},
 		{Name: "keys", Description: "Keys of this API. For admins only."},
 	}
@@ -52,7 +55,8 @@ func tags() []*huma.Tag {
 // describe completes what huma knows of an operation.
 func (s *server) describe(r route) {
 	op := s.operation(r)
-	noun, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
+	noun := cmp.Or(r.noun, first)
 	op.Tags, op.Summary, op.Description = []string{noun}, r.summary, r.note
 	for _, p := range op.Parameters {
 		if p.Name == "id" {
@@ -72,6 +76,8 @@ func exampleID(noun string) string {
 		return exampleEventID
 	case "keys":
 		return exampleKey().ID
+	case "jobs":
+		return exampleJob().ID
 	}
 	return exampleEndpointID
 }

@@ -66,7 +66,7 @@ func fixedRule(name string) string {
 		return "cannot be changed here: POST to the endpoint's secret/rotate"
 	case "id", "signature":
 		return "cannot be changed: create another endpoint"
-	case "disabledReason":
+	case "disabledReason", "disabledAt", "disabledAnswer":
 		return "is read-only: set disabled"
 	case "secretHint", "oldSecrets", "publicKey", "createdAt", "updatedAt", "health":
 		return "is read-only: leave it out"
@@ -133,7 +133,9 @@ func disable(e *webhook.Endpoint) {
 	}
 }
 
-func enable(e *webhook.Endpoint) { e.DisabledReason = "" }
+func enable(e *webhook.Endpoint) {
+	e.DisabledReason, e.DisabledAt, e.DisabledAnswer = "", time.Time{}, ""
+}
 
 func changeMetadata(value []byte) (func(*webhook.Endpoint), error) {
 	entries, err := decodeMerge("metadata", value)

@@ -138,6 +138,8 @@ var badPatches = []struct{ name, body, location, rule string }{
 	{"signature", `{"signature":"hmac"}`, "body.signature", "cannot be changed: create another"},
 	{"created", `{"createdAt":"2025-01-31T12:00:00Z"}`, "body.createdAt", "read-only"},
 	{"disabled reason", `{"disabledReason":"gone"}`, "body.disabledReason", "set disabled"},
+	{"disabled at", `{"disabledAt":null}`, "body.disabledAt", "read-only: set disabled"},
+	{"disabled answer", `{"disabledAnswer":"410"}`, "body.disabledAnswer", "read-only: set disabled"},
 	{"health", `{"health":{}}`, "body.health", "read-only"},
 	{"rate limit", `{"rateLimit":{"perSecond":-1}}`, "body.rateLimit.perSecond", "must be positive"},
 	{"unknown", `{"urls":"x"}`, "body.urls", "is not a field"},

@@ -23,6 +23,7 @@ const (
 	detailNoKey       = "a valid key is required: Authorization: Bearer KEY"
 	detailNotFound    = "not found"
 	detailConflict    = "the id is taken by other content: choose another, or change what is there"
+	detailNoPayload   = "the event's payload is no longer kept: it cannot be sent again"
 	detailBusy        = "too many at the same time: try again in a moment"
 	detailFull        = "the server holds as many requests as it can: try again in a moment"
 	detailShare       = "the brand has too much under way at the same time: try again in a moment"

@@ -75,6 +75,18 @@ func (a api) callAll(t *testing.T) map[string]error {
 	_, errs["CreateKey"] = a.CreateKey(ctx, httpapi.KeyRequest{})
 	_, errs["Keys"] = a.Keys(ctx, httpapi.Page{})
 	errs["RevokeKey"] = a.RevokeKey(ctx, "key_1")
+	_, errs["ResendEvent"] = a.ResendEvent(ctx, "acme", "evt-1", "")
+	_, errs["CancelEvent"] = a.CancelEvent(ctx, "acme", "evt-1", "ep-1")
+	_, errs["SignedRequest"] = a.SignedRequest(ctx, "acme", "evt-1", "ep-1")
+	_, errs["ResendDeadLetters"] = a.ResendDeadLetters(ctx, "acme", httpapi.ResendDeadLettersRequest{})
+	_, errs["DeleteDeadLetters"] = a.DeleteDeadLetters(ctx, "acme", httpapi.DeadLettersRequest{})
+	_, errs["Recover"] = a.Recover(ctx, "acme", "ep-1", httpapi.RecoverRequest{Since: httpapi.Time{Time: epoch}})
+	_, errs["a dry run"] = a.Recover(ctx, "acme", "ep-1", httpapi.RecoverRequest{Since: httpapi.Time{Time: epoch}, DryRun: true})
+	_, errs["EraseBrand"] = a.EraseBrand(ctx, "acme")
+	_, errs["Jobs"] = a.Jobs(ctx, httpapi.JobQuery{})
+	_, errs["Job"] = a.Job(ctx, "job_1")
+	_, errs["CancelJob"] = a.CancelJob(ctx, "job_1")
+	_, errs["BrandHealth"] = a.BrandHealth(ctx, "acme")
 	return errs
 }
 

@@ -19,8 +19,13 @@ const (
 	brandScope scope = iota
 	// keyScope is under /v1, for everybody with a key.
 	keyScope
+	// ownScope is under /v1, for everybody with a key, of whom each sees its own
+	// there: what is another's does not exist. Its handlers see to that.
+	ownScope
 	// adminScope is under /v1, for admins; to all others it does not exist.
 	adminScope
+	// brandAdminScope is under /v1/brands/{brand}, for admins; as adminScope.
+	brandAdminScope
 )
 
 // mergePatchType is the media type of a JSON Merge Patch (RFC 7396, section 4).
@@ -29,10 +34,11 @@ const mergePatchType = "application/merge-patch+json"
 // route is what the OpenAPI document says of an operation. Bodies are not read
 // or written by huma, so their types are told here.
 type route struct {
-	// id names the operation; path is under that of the scope, its first element
-	// the noun that the operation is listed under.
+	// id names the operation; path is under that of the scope.
 	id, method, path, summary string
 	scope                     scope
+	// noun is what the operation is listed under; the path's first element when empty.
+	noun string
 	// note says what the summary cannot, in sentences; optional.
 	note string
 	// request is the type of the body; nil without one.
@@ -47,8 +53,9 @@ type route struct {
 	answers []routeAnswer
 	// holds is how much the answer may be.
 	holds answerSize
-	// conflicts says what a 409 means here; empty when there is none.
-	conflicts string
+	// conflicts says what a 409 means here; empty when there is none. conflict is
+	// the detail of one, detailConflict when empty.
+	conflicts, conflict string
 }
 
 type routeAnswer struct {
@@ -63,7 +70,7 @@ type routeAnswer struct {
 
 // fullPath is the pattern of the route's path on the mux.
 func (r route) fullPath() string {
-	if r.scope == brandScope {
+	if r.scope == brandScope || r.scope == brandAdminScope {
 		return "/v1/brands/{brand}" + r.path
 	}
 	return "/v1" + r.path
@@ -74,6 +81,8 @@ func (s *server) routes() {
 	s.endpointRoutes()
 	s.attemptRoutes()
 	s.deadLetterRoutes()
+	s.jobRoutes()
+	s.brandRoutes()
 	s.eventTypeRoutes()
 	s.keyRoutes()
 }
@@ -128,6 +137,11 @@ type writeInput struct {
 	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`
 }
 
+// brandInput is the input of an operation on a brand as a whole that reads no body.
+type brandInput struct {
+	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`
+}
+
 // itemInput is the input of every operation on one event or endpoint.
 type itemInput struct {
 	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`
@@ -144,7 +158,7 @@ func checkExists(id string) error {
 	return nil
 }
 
-// itemWriteInput is the input of every operation on one endpoint that reads a body.
+// itemWriteInput is the input of every operation on one event or endpoint that reads a body.
 type itemWriteInput struct {
 	rawRequest
 	Brand string `path:"brand" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"The brand, which needs no registration" example:"acme"`

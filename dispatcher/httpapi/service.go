@@ -33,6 +33,30 @@ type Service interface {
 	// DeadLetters returns a page of dead letters, the last to die first.
 	DeadLetters(ctx context.Context, q webhook.DeadLetterQuery) (webhook.Page[webhook.DeadLetter], error)
 
+	// Resend sends an event once more: settled deliveries begin anew, and one that waits for its
+	// retry time is due now. With an empty endpointID to all endpoints that it went to and that there still are; else to
+	// this one, also if it never went there. Answers how these deliveries stand.
+	// Errors: [webhook.ErrNotFound] (event or endpoint); [webhook.ErrConflict] when the payload is no longer kept.
+	Resend(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Delivery, error)
+	// Cancel ends the open deliveries of an event, or that to one endpoint, and answers how these
+	// deliveries stand. An attempt in flight ends and is kept. Errors: [webhook.ErrNotFound].
+	Cancel(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Delivery, error)
+	// SignedRequest answers the POST of a delivery as it would be made now, freshly signed, secrets of
+	// the endpoint's headers included. Errors: [webhook.ErrNotFound].
+	SignedRequest(ctx context.Context, ref webhook.DeliveryRef) (webhook.Request, error)
+
+	// StartJob begins a job, which workers do. Errors: [webhook.ErrNotFound] (endpoint).
+	StartJob(ctx context.Context, spec webhook.JobSpec) (webhook.Job, error)
+	// CountJob answers how many deliveries a job would match now, and changes nothing. It may take a
+	// while. Errors: [webhook.ErrNotFound] (endpoint); [webhook.ErrBusy] when it takes too long.
+	CountJob(ctx context.Context, spec webhook.JobSpec) (matched int, err error)
+	// Job returns one job, of whatever brand. Errors: [webhook.ErrNotFound].
+	Job(ctx context.Context, id string) (webhook.Job, error)
+	// Jobs returns a page of jobs, the last begun first.
+	Jobs(ctx context.Context, q webhook.JobQuery) (webhook.Page[webhook.Job], error)
+	// CancelJob ends a job, if it still runs, and answers it; what it sent goes on. Errors: [webhook.ErrNotFound].
+	CancelJob(ctx context.Context, id string) (webhook.Job, error)
+
 	// CreateEndpoint stores an endpoint; a secret that it made is in
 	// stored.Secrets[0]. The same id with the same settings again answers what is
 	// stored and created=false. Errors: [webhook.ErrConflict], [webhook.ErrLimit].
@@ -52,6 +76,8 @@ type Service interface {
 	RotateSecret(ctx context.Context, ref webhook.EndpointRef, r webhook.Rotation) (webhook.Endpoint, error)
 	// Health answers how endpoints of one brand are doing, in the order of the input.
 	Health(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Health, error)
+	// BrandHealth answers how all endpoints of a brand are doing together.
+	BrandHealth(ctx context.Context, brand string) (webhook.BrandHealth, error)
 	// TestEndpoint sends one signed sample now and answers the attempt; an empty
 	// eventType is the first that the endpoint wants. Takes as long as an attempt
 	// may. Errors: [webhook.ErrNotFound], [webhook.ErrBusy].

@@ -41,7 +41,11 @@ type Endpoint struct {
 	Signature   string            `json:"signature" enum:"hmac,ed25519"`
 	Disabled    bool              `json:"disabled" doc:"Nothing new is sent to it"`
 	// DisabledReason is empty while it is enabled.
-	DisabledReason string `json:"disabledReason,omitempty" doc:"Why it is disabled: manual, or gone after a 410"`
+	DisabledReason string `json:"disabledReason,omitempty" enum:"manual,gone,failing" doc:"Why it is disabled. gone: it answered 410; failing: it did nothing but fail for a long time"`
+	// DisabledAt is when an attempt disabled it, and DisabledAnswer what that
+	// attempt brought, as "410" or "timeout"; neither is set when somebody did.
+	DisabledAt     Time   `json:"disabledAt,omitzero" doc:"When an attempt disabled it"`
+	DisabledAnswer string `json:"disabledAnswer,omitempty" doc:"What that attempt brought: a status, or why there was none"`
 	// Secret is given once, when an endpoint that signs with hmac is created or its secret rotated.
 	Secret string `json:"secret,omitempty" doc:"whsec_…, given once: when an hmac endpoint is created or its secret rotated"`
 	// SecretHint is the end of the current secret.
@@ -76,6 +80,8 @@ type EndpointHealth struct {
 	Breaker string `json:"breaker" enum:"closed,open,halfOpen" doc:"open: it failed too often in a row and rests; halfOpen: one is let through, to see"`
 	// OpenUntil is when an open breaker lets one through.
 	OpenUntil Time `json:"openUntil,omitzero" doc:"When an open breaker lets one through"`
+	// BreakerHistory are its last changes, at most ten, the newest first.
+	BreakerHistory []BreakerChange `json:"breakerHistory,omitempty" doc:"Its last changes, at most ten, the newest first"`
 	// Limit bounds InFlight; it adapts to what the endpoint can take, up to maxInFlight.
 	Limit    int `json:"limit" doc:"Most deliveries in flight at the same time; adapts to what the endpoint can take"`
 	InFlight int `json:"inFlight" doc:"Deliveries in the queue or being attempted"`
@@ -86,6 +92,14 @@ type EndpointHealth struct {
 	WaitingUntil Time   `json:"waitingUntil,omitzero" doc:"When that ends by itself"`
 	// OldestWaitingAt is when the first in the line was published.
 	OldestWaitingAt Time `json:"oldestWaitingAt,omitzero" doc:"When the first in the line was published"`
+	// LastHour leaves tests out.
+	LastHour Traffic `json:"lastHour" doc:"What the attempts of the last hour came to"`
+}
+
+// BreakerChange is when a breaker opened, again after a probe that failed too, or closed.
+type BreakerChange struct {
+	Breaker string `json:"breaker" enum:"open,closed"`
+	At      Time   `json:"at"`
 }
 
 // EndpointPatch is a JSON Merge Patch (RFC 7396) of an [EndpointRequest]: nil

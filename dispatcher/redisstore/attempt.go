@@ -31,16 +31,21 @@ type packedAttempt struct {
 	Status    int             `json:"c,omitempty"`
 	Outcome   webhook.Outcome `json:"o,omitempty"` // absent: delivered
 	Reason    webhook.Reason  `json:"r,omitempty"` // absent: ok
-	Header    http.Header     `json:"h,omitempty"`
+	Header    http.Header     `json:"h,omitempty"` // as Body, of before the answers stood beside the attempts
 	Body      []byte          `json:"b,omitempty"`
 	NextMs    int64           `json:"x,omitempty"`
+	Beside    int             `json:"k,omitempty"` // size of the answer that stands beside it (answer.go); absent: none
 }
 
-func packAttempt(a webhook.Attempt) (string, error) {
+// packAttempt packs an attempt, and apart from it what was answered; empty when nothing is kept of that.
+func packAttempt(a webhook.Attempt) (packed, answer string, err error) {
+	if answer, err = packAnswer(a); err != nil {
+		return "", "", err
+	}
 	p := packedAttempt{
 		ID: a.ID, EventID: a.Ref.EventID, Type: a.Type, Number: a.Number, Trigger: a.Trigger,
 		StartedMs: millis(a.StartedAt), TookUs: a.Duration.Microseconds(), URL: a.URL, Status: a.Status,
-		Outcome: a.Outcome, Reason: a.Reason, Header: a.ResponseHeader, Body: a.ResponseBody,
+		Outcome: a.Outcome, Reason: a.Reason, Beside: len(answer),
 	}
 	if p.Trigger == webhook.TriggerDelivery {
 		p.Trigger = ""
@@ -56,16 +61,16 @@ func packAttempt(a webhook.Attempt) (string, error) {
 		p.NextMs = millis(a.NextAttemptAt)
 	}
 	text, err := json.Marshal(p)
-	return string(formatAttempt) + string(text), err
+	return string(formatAttempt) + string(text), answer, err
 }
 
-// unpackAttempt reads what packAttempt wrote. Errors: errFormat.
-func unpackAttempt(ref webhook.EndpointRef, packed string) (webhook.Attempt, error) {
+// unpackAttempt reads what packAttempt wrote, and how large the answer is that stands beside it. Errors: errFormat.
+func unpackAttempt(ref webhook.EndpointRef, packed string) (a webhook.Attempt, beside int, err error) {
 	var p packedAttempt
 	if packed == "" || packed[0] != formatAttempt || json.Unmarshal([]byte(packed[1:]), &p) != nil {
-		return webhook.Attempt{}, errFormat
+		return webhook.Attempt{}, 0, errFormat
 	}
-	a := webhook.Attempt{
+	a = webhook.Attempt{
 		ID: p.ID, Ref: webhook.DeliveryRef{Brand: ref.Brand, EventID: p.EventID, EndpointID: ref.ID},
 		Type: p.Type, Number: p.Number, Trigger: p.Trigger, StartedAt: timeOf(p.StartedMs),
 		Duration: micros(p.TookUs), URL: p.URL, Status: p.Status, Outcome: p.Outcome, Reason: p.Reason,
@@ -81,7 +86,7 @@ func unpackAttempt(ref webhook.EndpointRef, packed string) (webhook.Attempt, err
 		a.Phases = webhook.Phases{DNS: micros(p.PhasesUs[0]), Connect: micros(p.PhasesUs[1]),
 			TLS: micros(p.PhasesUs[2]), FirstByte: micros(p.PhasesUs[3])}
 	}
-	return a, nil
+	return a, p.Beside, nil
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
@@ -108,7 +113,13 @@ func (s *Store) Attempts(ctx context.Context, ref webhook.DeliveryRef) ([]webhoo
 	if err != nil && err != redis.Nil {
 		return nil, unavailable("attempts", err)
 	}
-	return readAttempts(ref.Endpoint(), entries)
+	var found answered
+	for _, entry := range entries {
+		if err := found.read(ref.Endpoint(), entry.Val()); err != nil {
+			return nil, err
+		}
+	}
+	return found.attempts, s.readAnswers(ctx, "attempts", &found)
 }
 
 // streamIDs picks the fields a0 … a99, oldest first.
@@ -133,19 +144,4 @@ func streamIDs(fields map[string]string) []string {
 func splitStreamID(id string) (ms, seq int64) {
 	first, second, _ := strings.Cut(id, "-")
 	return number(first), number(second)
-}
-
-func readAttempts(ref webhook.EndpointRef, entries []*redis.XMessageSliceCmd) ([]webhook.Attempt, error) {
-	var attempts []webhook.Attempt
-	for _, entry := range entries {
-		for _, message := range entry.Val() {
-			packed, _ := message.Values["a"].(string)
-			a, err := unpackAttempt(ref, packed)
-			if err != nil {
-				return nil, err
-			}
-			attempts = append(attempts, a)
-		}
-	}
-	return attempts, nil
 }

@@ -39,33 +39,36 @@ func (s *Store) AttemptLog(ctx context.Context, q webhook.AttemptQuery) (webhook
 		}
 	}
 	w.begin(from, q.Limit, q.Outcome != "" || !q.Until.IsZero())
-	items, err := pickAttempts(ctx, &w, q)
+	items, err := s.pickAttempts(ctx, &w, q)
 	if err != nil {
 		return webhook.Page[webhook.Attempt]{}, err
 	}
 	return webhook.Page[webhook.Attempt]{Items: items, Next: w.rest()}, nil
 }
 
-// pickAttempts walks until it has as many as asked for, of those asked for.
-func pickAttempts(ctx context.Context, w *walk, q webhook.AttemptQuery) ([]webhook.Attempt, error) {
-	var picked []webhook.Attempt
-	for len(picked) < q.Limit {
+// pickAttempts walks until it has as many as asked for, of those asked for, or their answers come to a page.
+func (s *Store) pickAttempts(ctx context.Context, w *walk, q webhook.AttemptQuery) ([]webhook.Attempt, error) {
+	var picked answered
+	for len(picked.attempts) < q.Limit && picked.bytes < pageBytes {
 		e, ok, err := w.next(ctx)
-		if err != nil || !ok {
-			return picked, err
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
 		}
 		if e.text == "" {
 			continue // its record outlived it
 		}
-		a, err := unpackAttempt(webhook.EndpointRef{Brand: q.Brand, ID: e.names}, e.text)
-		if err != nil {
+		one := answered{}
+		if err := one.add(webhook.EndpointRef{Brand: q.Brand, ID: e.names}, e.streamID(), e.text); err != nil {
 			return nil, fmt.Errorf("attempts: %w", err)
 		}
-		if q.Contains(a.StartedAt) && (q.Outcome == "" || q.Outcome == a.Outcome) {
-			picked = append(picked, a)
+		if a := one.attempts[0]; q.Contains(a.StartedAt) && (q.Outcome == "" || q.Outcome == a.Outcome) {
+			picked.append(one)
 		}
 	}
-	return picked, nil
+	return picked.attempts, s.readAnswers(ctx, w.verb, &picked)
 }
 
 // latestRecord is when an attempt started before a time is recorded at the latest.
@@ -201,13 +204,13 @@ func readPlaces(ctx context.Context, brand string, places []place) read {
 
 // RecordTest implements [webhook.Store].
 func (s *Store) RecordTest(ctx context.Context, a webhook.Attempt) error {
-	packed, err := packAttempt(a)
+	packed, answer, err := packAttempt(a)
 	if err != nil {
 		return err
 	}
 	k := keysOfEndpoint(a.Ref.Endpoint())
-	_, err = s.one(ctx, "record test", call{scriptTest, []string{k.attempts, k.records + a.Ref.EventID}, []any{
-		a.ID, packed, millis(s.cfg.Now().Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
+	_, err = s.one(ctx, "record test", call{scriptTest, []string{k.attempts, k.records + a.Ref.EventID, k.answers}, []any{
+		a.ID, packed, millis(s.cfg.Now().Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(), answer,
 	}})
 	return err
 }

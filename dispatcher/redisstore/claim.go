@@ -32,6 +32,9 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 	}
 	answer := list(answers[0])
 	verdict, ok := claimVerdicts[text(answer, 0)]
+	if text(answer, 0) == "newer" {
+		return webhook.Claim{}, fmt.Errorf("claim: delivery of %s to %s: %w", run.EventID, ref, errFormat)
+	}
 	if !ok {
 		return webhook.Claim{}, fmt.Errorf("claim: unexpected answer %q", text(answer, 0))
 	}
@@ -54,6 +57,10 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, erro
 	claim.Panics = int(number(text(answer, 4)))
 	claim.Wait = time.Duration(number(text(answer, 5))) * time.Millisecond
 	claim.Probe, claim.Troubled = text(answer, 6) != "", text(answer, 7) != ""
+	claim.Trigger, claim.OpenedAt = webhook.TriggerDelivery, timeOf(number(text(answer, 9)))
+	if again := text(answer, 8); again != "" {
+		claim.Trigger, claim.Event.ExpiresAt = webhook.Trigger(again), time.Time{}
+	}
 	claim.Endpoint, err = s.claimed(ref, known, answer)
 	return claim, err
 }
@@ -77,10 +84,10 @@ func readBody(ref webhook.EventRef, body *redis.StringCmd) (webhook.Event, error
 // claimed answers the endpoint as it stands: the known one, or the one that
 // came with the answer because the known one is old.
 func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, answer []any) (webhook.Endpoint, error) {
-	if len(answer) < 10 {
+	if len(answer) < 12 {
 		return ownCopy(known.endpoint), nil
 	}
-	e, err := readEndpoint(ref, text(answer, 9), text(answer, 8), s.cfg.Keys)
+	e, err := readEndpoint(ref, text(answer, 11), text(answer, 10), s.cfg.Keys)
 	if err != nil {
 		return e, fmt.Errorf("claim: %w", err)
 	}

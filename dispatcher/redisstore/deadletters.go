@@ -21,7 +21,7 @@ func (s *Store) DeadLetters(ctx context.Context, q webhook.DeadLetterQuery) (web
 		return webhook.Page[webhook.DeadLetter]{}, err
 	}
 	oldest := max(bound(q.Since), millis(s.cfg.Now().Add(-s.cfg.RetainDeadLetters)))
-	w := walk{rdb: s.rdb, verb: "dead letters", last: after, read: readDead(ctx, oldest)}
+	w := walk{rdb: s.rdb, verb: "dead letters", last: after, read: readScored(ctx, oldest)}
 	for _, id := range ids {
 		k := keysOfEndpoint(webhook.EndpointRef{Brand: q.Brand, ID: id})
 		w.sources = append(w.sources, &source{key: k.dead, owner: id})
@@ -54,18 +54,22 @@ func pickDead(ctx context.Context, w *walk, q webhook.DeadLetterQuery) ([]webhoo
 	return died, nil
 }
 
-// readDead reads dead letters that are not older than a time, in milliseconds.
-func readDead(ctx context.Context, oldest int64) read {
+// readScored reads sorted sets by time, what is not older than a time in milliseconds. Names are the owner's of the set, if
+// there is one, and the member.
+func readScored(ctx context.Context, oldest int64) read {
 	return func(p redis.Pipeliner, from *source) func() ([]entry, error) {
 		owner := from.owner
+		if owner != "" {
+			owner += ":"
+		}
 		cmd := p.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
 			Key: from.key, Start: from.from.ms, Stop: oldest, ByScore: true, Rev: true, Count: int64(from.asked),
 		})
 		return func() ([]entry, error) {
 			entries := make([]entry, len(cmd.Val()))
 			for i, z := range cmd.Val() {
-				event, _ := z.Member.(string)
-				entries[i].place = place{ms: int64(z.Score), names: owner + ":" + event}
+				member, _ := z.Member.(string)
+				entries[i].place = place{ms: int64(z.Score), names: owner + member}
 			}
 			return entries, nil
 		}
@@ -152,18 +156,23 @@ func (s *Store) LastAttempts(ctx context.Context, refs []webhook.DeliveryRef) ([
 	if err != nil {
 		return nil, unavailable("last attempts", err)
 	}
-	attempts := make([]*webhook.Attempt, len(refs))
+	var found answered
+	of := make([]int, 0, len(refs))
 	for i, ref := range refs {
-		if entries[i] == nil {
+		if entries[i] == nil || len(entries[i].Val()) == 0 {
 			continue
 		}
-		found, err := readAttempts(ref.Endpoint(), entries[i:i+1])
-		if err != nil {
+		if err := found.read(ref.Endpoint(), entries[i].Val()); err != nil {
 			return nil, fmt.Errorf("last attempts: %w", err)
 		}
-		if len(found) > 0 {
-			attempts[i] = &found[0]
-		}
+		of = append(of, i)
+	}
+	if err := s.readAnswers(ctx, "last attempts", &found); err != nil {
+		return nil, err
+	}
+	attempts := make([]*webhook.Attempt, len(refs))
+	for n, i := range of {
+		attempts[i] = &found.attempts[n]
 	}
 	return attempts, nil
 }

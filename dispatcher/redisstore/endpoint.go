@@ -30,8 +30,8 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	}
 	switch a := list(answer); text(a, 0) {
 	case "created": // listed once more: another may have taken the id for left over
-		if err := s.rdb.SAdd(ctx, keysOfBrand(e.Brand).endpoints, e.ID).Err(); err != nil {
-			return webhook.Endpoint{}, false, unavailable("create endpoint", err)
+		if err := s.relist(ctx, e.Ref()); err != nil {
+			return webhook.Endpoint{}, false, err
 		}
 		return e, true, nil
 	case "deleted":
@@ -41,8 +41,25 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		return webhook.Endpoint{}, false, webhook.ErrDeleted
 	default:
 		stored, err := readEndpoint(e.Ref(), text(a, 1), text(a, 2), s.cfg.Keys)
-		return disabledSince(stored, text(a, 3)), false, err
+		return disabledSince(stored, text(a, 3), text(a, 4)), false, err
 	}
+}
+
+// relist adds the id to the brand's list, and the brand to that of all.
+func (s *Store) relist(ctx context.Context, ref webhook.EndpointRef) error {
+	now := s.cfg.Now()
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.SAdd(ctx, keysOfBrand(ref.Brand).endpoints, ref.ID)
+		if s.listed.due(ref.Brand, now) {
+			listBrand(ctx, p, ref.Brand, now)
+		}
+		return nil
+	})
+	if err != nil {
+		return unavailable("create endpoint", err)
+	}
+	s.listed.done(now, ref.Brand)
+	return nil
 }
 
 // enlist adds the id to the brand's list. Errors: [webhook.ErrLimit].
@@ -178,7 +195,7 @@ func (s *Store) readEndpoints(ctx context.Context, refs []webhook.EndpointRef, k
 
 // askEndpoint asks for what readAnswer reads, and for the revision, the last of the fields.
 func askEndpoint(ctx context.Context, rdb redis.Cmdable, ref webhook.EndpointRef) *redis.SliceCmd {
-	return rdb.HMGet(ctx, keysOfEndpoint(ref).endpoint, "settings", "disabled", "deleted", "disabledAt", "rev")
+	return rdb.HMGet(ctx, keysOfEndpoint(ref).endpoint, "settings", "disabled", "deleted", "disabledAt", "disabledBy", "rev")
 }
 
 // readAnswer reads an endpoint; not ok when there is none, or it was deleted.
@@ -187,5 +204,5 @@ func readAnswer(ref webhook.EndpointRef, fields []any, keys KeyRing) (e webhook.
 		return webhook.Endpoint{}, false, nil
 	}
 	e, err = readEndpoint(ref, text(fields, 0), text(fields, 1), keys)
-	return disabledSince(e, text(fields, 3)), err == nil, err
+	return disabledSince(e, text(fields, 3), text(fields, 4)), err == nil, err
 }

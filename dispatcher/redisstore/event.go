@@ -15,7 +15,8 @@ import (
 //
 //	byte 0       format: '1', or 'm' for a marker: only the digest is left
 //	bytes 1-16   digest: SHA-256 of type, 0, payload, cut to 16 bytes (event.lua compares it)
-//	bytes 17-20  nonce of the publish: tells a command that the client resent from an event published twice
+//	bytes 17-20  nonce of the publish: tells a command that the client resent from an event published twice; or when a
+//	             delivery of it was reopened last, s (hold.lua)
 //	uvarint      published, ms
 //	uvarint      expires, ms; 0 never
 //	text         type        (uvarint length, bytes)

@@ -196,8 +196,9 @@ type eventHead struct {
 	publishedAt time.Time
 	// eventType is empty when it is longer than a head.
 	eventType string
-	// endpoints is how many it went to.
+	// endpoints is how many it went to; ids are theirs, as far as the head holds them.
 	endpoints int
+	ids       []string
 }
 
 // unpackHead reads the first bytes of what packEvent wrote. Errors: errFormat.
@@ -217,6 +218,13 @@ func unpackHead(packed string) (eventHead, error) {
 	}
 	h.eventType = r.text()
 	h.endpoints = int(min(r.uvarint(), 1<<20))
+	for range h.endpoints {
+		id := r.text()
+		if r.bad {
+			break
+		}
+		h.ids = append(h.ids, id)
+	}
 	return h, nil
 }
 

@@ -8,10 +8,18 @@ func PackEvent(f webhook.Fanout) []byte { return packEvent(f, [nonceSize]byte{1,
 // What the tests of the formats look at from inside: bytes that only a newer,
 // a damaged or a hostile Redis would hand out.
 var (
-	UnpackEvent   = unpackEvent
-	PackAttempt   = packAttempt
-	UnpackAttempt = unpackAttempt
+	UnpackEvent = unpackEvent
+	PackAttempt = packAttempt
 )
+
+// UnpackAttempt reads an attempt and, unless it is empty, the answer beside it.
+func UnpackAttempt(ref webhook.EndpointRef, packed, answer string) (webhook.Attempt, error) {
+	a, _, err := unpackAttempt(ref, packed)
+	if err != nil || answer == "" {
+		return a, err
+	}
+	return a, unpackAnswer(&a, answer)
+}
 
 // ParsePlace is parsePlace.
 var ParsePlace = parsePlace
@@ -30,3 +38,9 @@ func EventKey(ref webhook.EventRef) string { return keysOfEvent(ref).event }
 
 // LineKey is where the line of an endpoint is kept.
 func LineKey(ref webhook.EndpointRef) string { return keysOfEndpoint(ref).line }
+
+// The scripts between which an event's body could be lost.
+var (
+	MarkerScript = scriptMarker.sha
+	ReopenScript = scriptReopen.sha
+)

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -33,23 +35,37 @@ func (s *Store) Finish(ctx context.Context, events []webhook.Event) error {
 	if err != nil {
 		return unavailable("finish", err)
 	}
+	s.listed.done(s.cfg.Now(), brandsOf(events)...)
 	return nil
 }
 
-// index adds the events to their brands' indexes, which drop what is past its time.
-func (s *Store) index(ctx context.Context, p redis.Pipeliner, events []webhook.Event) {
-	oldest := strconv.FormatInt(millis(s.cfg.Now().Add(-s.openFor())), 10)
+// brandsOf are the brands of the events that go into an index.
+func brandsOf(events []webhook.Event) []string {
 	brands := map[string]bool{}
+	for _, e := range events {
+		if e.Type != "" {
+			brands[e.Brand] = true
+		}
+	}
+	return slices.Collect(maps.Keys(brands))
+}
+
+// index adds the events to their brands' indexes, which drop what is past its time, and the brands to their lists.
+func (s *Store) index(ctx context.Context, p redis.Pipeliner, events []webhook.Event) {
+	now := s.cfg.Now()
+	oldest := strconv.FormatInt(millis(now.Add(-s.openFor())), 10)
 	for _, e := range events {
 		if e.Type == "" {
 			continue // its body is gone
 		}
-		brands[e.Brand] = true
 		p.XAdd(ctx, &redis.XAddArgs{Stream: keysOfBrand(e.Brand).index, MinID: oldest, Approx: true,
 			Values: []string{"e", string(formatIndex) + e.ID, "t", e.Type}})
 	}
-	for brand := range brands {
+	for _, brand := range brandsOf(events) {
 		p.PExpire(ctx, keysOfBrand(brand).index, s.openFor())
+		if s.listed.due(brand, now) {
+			listBrand(ctx, p, brand, now)
+		}
 	}
 }
 

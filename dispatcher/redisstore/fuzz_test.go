@@ -44,25 +44,26 @@ func FuzzUnpackEvent(f *testing.F) {
 
 func FuzzUnpackAttempt(f *testing.F) {
 	for _, a := range goldenAttempts() {
-		packed, err := redisstore.PackAttempt(a)
+		packed, answer, err := redisstore.PackAttempt(a)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(packed)
+		f.Add(packed, answer)
 	}
-	f.Add("")
-	f.Add("1{}")
-	f.Add(`1{"p":[1],"h":{"a":null},"b":"!"}`)
-	f.Fuzz(func(t *testing.T, packed string) {
-		got, err := redisstore.UnpackAttempt(fuzzRef, packed)
+	f.Add("", "")
+	f.Add("1{}", "1")
+	f.Add(`1{"p":[1],"h":{"a":null},"b":"!"}`, "1\x02{}x")
+	f.Add("1{}", "1\x04null")
+	f.Fuzz(func(t *testing.T, packed, answer string) {
+		got, err := redisstore.UnpackAttempt(fuzzRef, packed, answer)
 		if err != nil {
 			return
 		}
-		text, err := redisstore.PackAttempt(got)
+		packed, answer, err = redisstore.PackAttempt(got)
 		if err != nil {
 			t.Fatalf("what was read cannot be packed: %v", err)
 		}
-		if _, err := redisstore.UnpackAttempt(fuzzRef, text); err != nil {
+		if _, err := redisstore.UnpackAttempt(fuzzRef, packed, answer); err != nil {
 			t.Fatalf("packed again it cannot be read: %v", err)
 		}
 	})

@@ -90,22 +90,40 @@ func goldenAttempts() map[string]webhook.Attempt {
 
 func TestAPackedAttemptIsStable(t *testing.T) {
 	for name, want := range goldenAttempts() {
-		packed, err := redisstore.PackAttempt(want)
+		packed, answer, err := redisstore.PackAttempt(want)
 		if err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name, []byte(packed))
-		stored, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := redisstore.UnpackAttempt(want.Ref.Endpoint(), string(stored))
+		golden(t, "answer-to-"+name, []byte(answer))
+		got, err := redisstore.UnpackAttempt(want.Ref.Endpoint(), stored(t, name), stored(t, "answer-to-"+name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
+	}
+}
+
+func stored(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The version before kept the answer inside the attempt.
+func TestAnAttemptWithItsAnswerInsideIsRead(t *testing.T) {
+	want := goldenAttempts()["attempt-failed.golden"]
+	got, err := redisstore.UnpackAttempt(want.Ref.Endpoint(), stored(t, "attempt-failed-inside.golden"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
@@ -44,7 +46,33 @@ func (s *Store) healthOf(a []any) webhook.Health {
 			h.Breaker, h.OpenUntil = webhook.BreakerOpen, until
 		}
 	}
+	h.LastHour = trafficOf(count(9), count(10), count(11), count(12))
+	h.History = historyOf(text(a, 13))
 	return h
+}
+
+// historyOf reads "o1738324800123 c1738324700123 ".
+func historyOf(changes string) []webhook.BreakerChange {
+	var history []webhook.BreakerChange
+	for _, change := range strings.Fields(changes) {
+		state := webhook.BreakerOpen
+		if change[0] == 'c' {
+			state = webhook.BreakerClosed
+		}
+		history = append(history, webhook.BreakerChange{State: state, At: timeOf(number(change[1:]))})
+	}
+	return history
+}
+
+func trafficOf(attempts, delivered, tookMs, longestMs int) webhook.Traffic {
+	t := webhook.Traffic{
+		Attempts: attempts, Delivered: delivered, Max: time.Duration(longestMs) * time.Millisecond,
+		Busy: float64(tookMs) / float64(time.Hour.Milliseconds()),
+	}
+	if attempts > 0 {
+		t.Mean = time.Duration(tookMs) * time.Millisecond / time.Duration(attempts)
+	}
+	return t
 }
 
 // gateGone is what the scripts answer for a deleted endpoint.

@@ -30,17 +30,21 @@ func keysOfEvent(ref webhook.EventRef) eventKeys {
 }
 
 // brandKeys are the keys on the tag of one brand.
-type brandKeys struct{ endpoints, index string }
+type brandKeys struct {
+	endpoints, index string
+	// brands is the list of all brands of the tag, place how far the janitor is with the index.
+	brands, place string
+}
 
 func keysOfBrand(brand string) brandKeys {
 	tag := tagOf(brand)
-	return brandKeys{endpoints: tag + "b:" + brand, index: tag + "i:" + brand}
+	return brandKeys{endpoints: tag + "b:" + brand, index: tag + "i:" + brand, brands: tag + "brands", place: tag + "w:" + brand}
 }
 
 // endpointKeys are the keys on the tag of one endpoint.
 type endpointKeys struct {
 	endpoint, line, out, retry, due string
-	attempts, dead                  string
+	attempts, answers, dead         string
 	// records is the prefix of the delivery records.
 	records string
 	// member is what due holds.
@@ -53,7 +57,7 @@ func keysOfEndpoint(ref webhook.EndpointRef) endpointKeys {
 	return endpointKeys{
 		endpoint: tag + "p:" + member, line: tag + "l:" + member, out: tag + "o:" + member,
 		retry: tag + "r:" + member, due: tag + "due", attempts: tag + "a:" + member,
-		dead: tag + "x:" + member, records: tag + "d:" + member + ":", member: member,
+		answers: tag + "h:" + member, dead: tag + "x:" + member, records: tag + "d:" + member + ":", member: member,
 	}
 }
 
@@ -62,6 +66,28 @@ func keyOfKey(id string) string { return tagOf(id) + "k:" + id }
 
 // keyOfKeys is the list of all keys of the API.
 func keyOfKeys() string { return tagOf("keys") + "keys" }
+
+// jobKeys are those of all jobs, on one tag: there are few.
+type jobKeys struct {
+	// jobs lists all, running those that somebody has to work on; jobs' own keys begin with prefix.
+	jobs, running, prefix string
+}
+
+func keysOfJobs() jobKeys {
+	tag := tagOf("jobs")
+	return jobKeys{jobs: tag + "jobs", running: tag + "running", prefix: tag + "j:"}
+}
+
+// accountOf is where the account of a job's deliveries to an endpoint is kept: the scripts find it by the name of
+// the records.
+func accountOf(ref webhook.EndpointRef, job string) string {
+	return tagOf(ref.String()) + "c:" + ref.String() + ":" + job
+}
+
+// hourOf is where the last hour of an endpoint is kept; found as accountOf is.
+func hourOf(ref webhook.EndpointRef) string {
+	return tagOf(ref.String()) + "m:" + ref.String()
+}
 
 // keyOfCanaries is where a canary of each encryption key is kept.
 func keyOfCanaries() string { return tagOf("canaries") + "canaries" }

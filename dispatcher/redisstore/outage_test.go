@@ -70,6 +70,45 @@ func methods(w *world) []method {
 		{"Health", false, func(ctx context.Context, s webhook.Store) error {
 			return discard(s.Health(ctx, []webhook.EndpointRef{ref}))
 		}},
+		{"Reopen", true, func(ctx context.Context, s webhook.Store) error {
+			_, _, _, err := s.Reopen(ctx, []webhook.DeliveryRef{{Brand: brand, EventID: "died", EndpointID: "a"}},
+				webhook.Reopening{Trigger: webhook.TriggerResend, States: []webhook.State{webhook.StateDead}})
+			return err
+		}},
+		{"Cancel", true, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.Cancel(ctx, webhook.DeliveryRef{Brand: brand, EventID: "none", EndpointID: "a"})
+			return err
+		}},
+		{"DeleteDead", true, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.DeleteDead(ctx, ref, []string{"none"}, "job_none"))
+		}},
+		{"Died", false, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.Died(ctx, ref, webhook.Span{}, "", 10)
+			return err
+		}},
+		{"Published", false, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.Published(ctx, brand, webhook.Span{}, "", 10)
+			return err
+		}},
+		{"EraseEvents", true, func(ctx context.Context, s webhook.Store) error {
+			return s.EraseEvents(ctx, brand, []string{"none"}, []string{"a"})
+		}},
+		{"EraseBrand", true, func(ctx context.Context, s webhook.Store) error { return s.EraseBrand(ctx, "none", []string{"none"}) }},
+		{"CreateJob", true, func(ctx context.Context, s webhook.Store) error {
+			return s.CreateJob(ctx, webhook.Job{ID: "job_b", JobSpec: webhook.JobSpec{Kind: webhook.JobResend, Brand: brand}, StartedAt: w.clock.Now()}, nil)
+		}},
+		{"Job", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Job(ctx, "job_a")) }},
+		{"Jobs", false, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.Jobs(ctx, webhook.JobQuery{Brand: brand, Slice: page}))
+		}},
+		{"TakeJob", true, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.TakeJob(ctx, "owner")
+			return err
+		}},
+		{"SaveJob", true, func(ctx context.Context, s webhook.Store) error {
+			return discard(s.SaveJob(ctx, "job_a", "owner", webhook.JobProgress{}))
+		}},
+		{"CancelJob", true, func(ctx context.Context, s webhook.Store) error { return s.CancelJob(ctx, "job_a") }},
 		{"CreateKey", true, func(ctx context.Context, s webhook.Store) error { return s.CreateKey(ctx, keyOf("key_new")) }},
 		{"Key", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Key(ctx, "key_a")) }},
 		{"Keys", false, func(ctx context.Context, s webhook.Store) error { return discard(s.Keys(ctx)) }},
@@ -124,6 +163,13 @@ func (w *world) furnish() {
 	w.run("out", "deleted")
 	w.admit(w.event("waits"), "deleted")
 	w.must(w.DeleteEndpoint(w.Context(), deleted))
+	for _, id := range []string{"job_a", "job_c"} { // the first has its owner, the other may be taken
+		w.must(w.CreateJob(w.Context(), webhook.Job{ID: id, JobSpec: webhook.JobSpec{Kind: webhook.JobResend, Brand: brand}, StartedAt: w.clock.Now()}, nil))
+		if id == "job_a" {
+			_, _, err := w.TakeJob(w.Context(), "owner")
+			w.must(err)
+		}
+	}
 	for _, id := range []string{"key_a", "key_b"} {
 		w.must(w.CreateKey(w.Context(), keyOf(id)))
 	}
@@ -198,7 +244,7 @@ func TestAFullRedisRefusesToWrite(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
 	w.furnish()
 	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
-	drains := []string{"Record", "Redrive", "Inspect", "UpdateEndpoint", "DeleteEndpoint", "CancelOpen", "DeleteKey", "Park", "Wake"}
+	drains := []string{"Record", "Redrive", "Inspect", "UpdateEndpoint", "DeleteEndpoint", "CancelOpen", "DeleteKey", "Park", "Wake", "Cancel", "DeleteDead", "EraseEvents", "EraseBrand"}
 	refused := func(m method) bool { return m.writes && !slices.Contains(drains, m.name) }
 	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, refused)
 	for _, m := range methods(w) { // what is open drains, and everything can be read

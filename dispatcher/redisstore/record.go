@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -35,10 +36,10 @@ func (s *Store) keepBody(ctx context.Context, ref webhook.EventRef) error {
 }
 
 func (s *Store) recordCall(set webhook.Settlement) (call, error) {
-	id, packed, began, took := "", "", int64(0), int64(0)
+	id, packed, answer, began, took := "", "", "", int64(0), int64(0)
 	if set.Attempt != nil {
 		var err error
-		if packed, err = packAttempt(*set.Attempt); err != nil {
+		if packed, answer, err = packAttempt(*set.Attempt); err != nil {
 			return call{}, err
 		}
 		id, began, took = set.Attempt.ID, millis(set.Attempt.StartedAt), set.Attempt.Duration.Milliseconds()
@@ -61,11 +62,23 @@ func (s *Store) recordCall(set webhook.Settlement) (call, error) {
 	ref := set.Run.Endpoint()
 	k := keysOfEndpoint(ref)
 	now := s.cfg.Now()
-	return s.endpointCall(scriptRecord, ref, []string{k.attempts, k.dead},
+	return s.endpointCall(scriptRecord, ref, []string{k.attempts, k.dead, k.answers},
 		set.Run.EventID, set.Run.Number, id, packed, string(v.State), string(v.DeathReason),
 		next, counts, v.Blocked, v.Disable, settledFor.Milliseconds(),
 		millis(now.Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
 		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds(), set.Revision,
 		v.Panics, string(v.Signal), began, took, pause,
-		s.cfg.Breaker.Failures, s.cfg.Breaker.OpenFor.Milliseconds(), s.cfg.Breaker.MaxOpenFor.Milliseconds()), nil
+		s.cfg.Breaker.Failures, s.cfg.Breaker.OpenFor.Milliseconds(), s.cfg.Breaker.MaxOpenFor.Milliseconds(),
+		max(0, s.cfg.AutoDisableAfter.Milliseconds()), answerOf(set.Attempt), answer), nil
+}
+
+// answerOf says in a word what an attempt brought: "410", or "timeout".
+func answerOf(a *webhook.Attempt) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Status != 0:
+		return strconv.Itoa(a.Status)
+	}
+	return string(a.Reason)
 }

@@ -32,7 +32,21 @@ var (
 	scriptWake    = script("endpoint", "wake")
 	scriptSpend   = script("endpoint", "spend")
 	scriptHealth  = script("endpoint", "health")
+	scriptReopen  = script("endpoint", "reopen")
+	scriptStop    = script("endpoint", "stop")
+	scriptBury    = script("endpoint", "bury")
+	scriptSettled = script("endpoint", "settled")
+	scriptStrike  = script("endpoint", "strike")
+	scriptLapse   = script("endpoint", "lapse")
 	scriptTest    = script("test")
+	scriptTake    = script("take")
+	scriptSave    = script("save")
+	scriptHold    = script("hold")
+	scriptMarker  = script("marker")
+	scriptTrim    = script("trim")
+	scriptTurn    = script("turn")
+	scriptPlace   = script("place")
+	scriptForget  = script("forget")
 )
 
 type luaScript struct{ source, sha string }
@@ -155,14 +169,14 @@ func text(answer []any, i int) string {
 	return t
 }
 
-// releaseOf reads {runs, wake-up, change of the breaker}.
+// releaseOf reads {runs, wake-up, change of the breaker, reason the endpoint was disabled}; the last two may be missing.
 func releaseOf(ref webhook.EndpointRef, answer any) webhook.Release {
 	a := list(answer)
 	if len(a) < 2 {
 		return webhook.Release{}
 	}
 	return webhook.Release{
-		Runs: runsOf(ref, a[0]), Wakeup: wakeupOf(ref, list(a[1])), Breaker: webhook.BreakerState(text(a, 2)),
+		Runs: runsOf(ref, a[0]), Wakeup: wakeupOf(ref, list(a[1])), Breaker: webhook.BreakerState(text(a, 2)), Disabled: text(a, 3),
 	}
 }
 

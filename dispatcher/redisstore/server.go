@@ -1,8 +1,8 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -15,58 +15,67 @@ import (
 // Servers implements [webhook.Store]: the server, or every master of a cluster. It asks by INFO, which is
 // allowed where CONFIG is not.
 func (s *Store) Servers(ctx context.Context) ([]webhook.ServerInfo, error) {
-	cluster, ok := s.rdb.(*redis.ClusterClient)
+	return eachServer(ctx, s.rdb, func(address, text string) webhook.ServerInfo {
+		info := readInfo(text)
+		info.Address = address
+		return info
+	})
+}
+
+// eachServer reads what the servers that are written to say of themselves, by address, which is empty where there is one only.
+func eachServer[T any](ctx context.Context, rdb redis.UniversalClient, read func(address, text string) T) ([]T, error) {
+	cluster, ok := rdb.(*redis.ClusterClient)
 	if !ok {
-		info, err := describe(ctx, s.rdb)
+		text, err := describe(ctx, rdb)
 		if err != nil {
 			return nil, unavailable("servers", err)
 		}
-		return []webhook.ServerInfo{info}, nil
+		return []T{read("", text)}, nil
 	}
 	var mu sync.Mutex
-	var all []webhook.ServerInfo
+	texts := map[string]string{}
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		info, err := describe(ctx, node)
-		info.Address = node.Options().Addr
+		text, err := describe(ctx, node)
 		mu.Lock()
 		defer mu.Unlock()
-		all = append(all, info)
+		texts[node.Options().Addr] = text
 		return err
 	})
 	if err != nil {
 		return nil, unavailable("servers", err)
 	}
-	slices.SortFunc(all, func(a, b webhook.ServerInfo) int { return cmp.Compare(a.Address, b.Address) })
+	var all []T
+	for _, address := range slices.Sorted(maps.Keys(texts)) {
+		all = append(all, read(address, texts[address]))
+	}
 	return all, nil
 }
 
 // describe asks one server. One that does not know the question, or does not let us ask it, says nothing.
-func describe(ctx context.Context, rdb redis.Cmdable) (webhook.ServerInfo, error) {
+func describe(ctx context.Context, rdb redis.Cmdable) (string, error) {
 	text, err := rdb.Info(ctx, "server", "memory", "persistence", "replication").Result()
 	if answers(err, "ERR", "NOPERM") {
-		return webhook.ServerInfo{}, nil
+		return "", nil
 	}
-	return readInfo(text), err
+	return text, err
+}
+
+// infoFields are the lines of an INFO.
+func infoFields(text string) map[string]string {
+	fields := map[string]string{}
+	for line := range strings.Lines(text) {
+		if field, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[field] = value
+		}
+	}
+	return fields
 }
 
 func readInfo(text string) webhook.ServerInfo {
-	var info webhook.ServerInfo
-	for line := range strings.Lines(text) {
-		field, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		switch field {
-		case "redis_version":
-			info.Version = value
-		case "maxmemory_policy":
-			info.Policy = value
-		case "maxmemory":
-			info.MaxMemory = number(value)
-		case "used_memory":
-			info.UsedMemory = number(value)
-		case "aof_enabled":
-			info.AOF = value == "1"
-		case "role":
-			info.Replica = value == "slave"
-		}
+	f := infoFields(text)
+	return webhook.ServerInfo{
+		Version: f["redis_version"], Policy: f["maxmemory_policy"],
+		MaxMemory: number(f["maxmemory"]), UsedMemory: number(f["used_memory"]),
+		AOF: f["aof_enabled"] == "1", Replica: f["role"] == "slave",
 	}
-	return info
 }

@@ -85,11 +85,12 @@ func readEndpoint(ref webhook.EndpointRef, packed, disabled string, keys KeyRing
 	return e, nil
 }
 
-// disabledSince raises UpdatedAt to when an attempt disabled the endpoint, which
-// leaves its settings as they are. The text holds milliseconds; empty when none did.
-func disabledSince(e webhook.Endpoint, ms string) webhook.Endpoint {
-	if at := timeOf(number(ms)); at.After(e.UpdatedAt) {
-		e.UpdatedAt = at
+// disabledSince adds when an attempt disabled the endpoint, which leaves its settings as they are, and what the
+// attempt brought. ms is empty when none did.
+func disabledSince(e webhook.Endpoint, ms, answer string) webhook.Endpoint {
+	e.DisabledAt, e.DisabledAnswer = timeOf(number(ms)), answer
+	if e.DisabledAt.After(e.UpdatedAt) {
+		e.UpdatedAt = e.DisabledAt
 	}
 	return e
 }

@@ -29,6 +29,13 @@ type Config struct {
 	MaxInFlight int
 	// Breaker says when an endpoint that fails gets a rest.
 	Breaker webhook.Breaker
+	// AutoDisableAfter is how long an endpoint may have nothing but failures, at least 20 of them, before it is
+	// disabled. 0 means 120 h; negative never.
+	AutoDisableAfter time.Duration
+	// BulkFor names the queue that what a job sends once more is released to. Defaults to QueueFor.
+	BulkFor func(webhook.EndpointRef) string
+	// RetainJobs is how long jobs are kept after their end. Defaults to 720 h.
+	RetainJobs time.Duration
 	// Durable says what Admit waits for when it is asked to. It holds a connection meanwhile, of at most half of
 	// those of Redis, which must be a *redis.Client or *redis.ClusterClient.
 	Durable webhook.Durability
@@ -49,6 +56,7 @@ type Store struct {
 	cfg       Config
 	rdb       redis.UniversalClient
 	endpoints endpointCache
+	listed    listing
 	// single: a script may look at keys of several tags. Until the server says
 	// otherwise, for a client of one server.
 	single atomic.Bool
@@ -88,6 +96,12 @@ func (c *Config) setDefaults() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.BulkFor == nil {
+		c.BulkFor = c.QueueFor
+	}
+	if c.AutoDisableAfter == 0 {
+		c.AutoDisableAfter = 120 * time.Hour
+	}
 	if err := c.Breaker.Validate(); err != nil {
 		return err
 	}
@@ -102,6 +116,7 @@ func (c *Config) setDefaults() error {
 	}{
 		{"MaxAge", &c.MaxAge, 75 * time.Hour}, {"RetainDelivered", &c.RetainDelivered, 72 * time.Hour},
 		{"RetainAttempts", &c.RetainAttempts, 72 * time.Hour}, {"RetainDeadLetters", &c.RetainDeadLetters, 720 * time.Hour},
+		{"RetainJobs", &c.RetainJobs, 720 * time.Hour},
 	} {
 		if *d.value < 0 {
 			return webhook.Invalid(d.field, "must be positive")

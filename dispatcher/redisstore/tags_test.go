@@ -125,11 +125,13 @@ func TestTagsAreFixed(t *testing.T) {
 var fixedKeys = []string{
 	"oh:{s28}:e:acme:evt_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f",
 	"oh:{s28}:admitting",
+	"oh:{s42}:m:acme:a",
 	"oh:{s12}:e:acme:to-a",
 	"oh:{s44}:e:acme:dies",
 	"oh:{s08}:e:acme:to-ep_0190f0c0a1b27c3d8e4f5a6b7c8d9e0f",
 	"oh:{s47}:i:acme",
 	"oh:{s47}:b:acme",
+	"oh:{s47}:brands",
 	"oh:{s42}:p:acme:a",
 	"oh:{s42}:o:acme:a",
 	"oh:{s42}:a:acme:a",

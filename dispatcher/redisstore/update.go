@@ -43,6 +43,9 @@ func (s *Store) UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, cha
 			return webhook.Endpoint{}, webhook.Release{}, err
 		}
 		if stored {
+			if e.DisabledReason == "" {
+				e.DisabledAt, e.DisabledAnswer = time.Time{}, ""
+			}
 			return e, freed, nil
 		}
 	}

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,9 +14,6 @@ const (
 	breakerOpenFor    = 30 * time.Second
 	breakerMaxOpenFor = 10 * time.Minute
 )
-
-// begin is the limit that every endpoint begins with.
-const begin = 4
 
 var gateTests = map[string]func(*T){
 	"Breaker/opens after failures in a row, and a success closes it": func(t *T) {
@@ -179,308 +175,69 @@ var gateTests = map[string]func(*T){
 		t.wantRuns(t.wake(ref, true).Runs)
 		t.wantRuns(t.answer(t.running("e1"), t.signalled(delivered(), webhook.SignalGood), 0).Runs, "e2")
 	},
-	"Limit/begins low, doubles while it holds back, and halves on failures": func(t *T) {
+	"Breaker/its last changes are kept, the newest first": func(t *T) {
 		ref := t.endpoint("a", wide)
-		runs := t.flood("a", 200)
-		for want := begin; want < 64; want *= 2 {
-			if h := t.health(ref); h.Limit != want || len(runs) != want || h.InFlight != want {
-				t.Fatalf("limit %d, %d released, want %d: %+v", h.Limit, len(runs), want, h)
-			}
-			runs = t.round(runs, webhook.SignalGood, time.Millisecond)
+		for i := range breakerFailures {
+			t.fail(t.runOf(fmt.Sprint("e", i), "a"))
 		}
-		if h := t.health(ref); h.Limit != 64 {
-			t.Fatalf("limit %d, want the endpoint's own, 64", h.Limit)
-		}
-		runs = append(t.answer(runs[0], t.signalled(t.retryIn(time.Hour), webhook.SignalBusy), time.Millisecond).Runs, runs[1:]...)
-		if h := t.health(ref); h.Limit != 32 {
-			t.Fatalf("limit %d after a 429, want 32", h.Limit)
-		}
-		t.answer(runs[0], t.signalled(t.retryIn(time.Hour), webhook.SignalBusy), time.Millisecond)
-		if h := t.health(ref); h.Limit != 32 {
-			t.Fatalf("limit %d: failures of one round halve it once", h.Limit)
+		want := []webhook.BreakerChange{{State: webhook.BreakerOpen, At: t.now()}}
+		t.admit(t.event("probe"), "a")
+		t.pass(breakerOpenFor)
+		t.wake(ref, false)
+		t.answer(t.running("probe"), t.signalled(delivered(), webhook.SignalGood), 0)
+		want = append([]webhook.BreakerChange{{State: webhook.BreakerClosed, At: t.now()}}, want...)
+		if got := t.health(ref).History; !slices.Equal(got, want) {
+			t.Fatalf("history %v, want %v", got, want)
 		}
 	},
-	"Limit/a receiver that gets slow under it is given less, one that always is keeps it": func(t *T) {
-		for name, took := range map[string]func(limit int) time.Duration{
-			"overloaded": func(limit int) time.Duration { return time.Duration(limit) * 100 * time.Millisecond },
-			"slow":       func(int) time.Duration { return 14 * time.Second },
-		} {
-			ref := t.endpoint(name, wide)
-			runs, highest, last := t.flood(name, 600), 0, 0
-			for range 8 {
-				last = t.health(ref).Limit
-				highest = max(highest, last)
-				runs = t.round(runs, webhook.SignalGood, took(last))
-			}
-			if name == "slow" && last != 64 || name == "overloaded" && highest > 32 {
-				t.Errorf("%s: the limit went to %d, and was %d at last", name, highest, last)
-			}
+	"Disable/nothing but failures for long, and not just a few": func(t *T) {
+		calm := t.endpoint("calm", wide)
+		t.spoil(calm, 19)
+		t.pass(failingFor)
+		if r := t.late(t.runOf("last", "calm"), t.retryIn(time.Hour), 0); r.Disabled != webhook.DisabledFailing {
+			t.Fatalf("disabled %q after 20 failures", r.Disabled)
 		}
-	},
-	"Limit/one that was fast and is slow from now on keeps what it can take": func(t *T) {
-		ref := t.endpoint("a", wide)
-		runs := t.round(t.flood("a", 900), webhook.SignalGood, 0)
-		for range 10 {
-			runs = t.round(runs, webhook.SignalGood, 3*time.Second)
-		}
-		if h := t.health(ref); h.Limit != 64 {
-			t.Errorf("the limit is %d", h.Limit)
-		}
-	},
-	"Limit/a slow endpoint is said to be troubled, a fast one is not": func(t *T) {
-		t.endpoint("a", wide)
-		runs := t.flood("a", 50)
-		if c := t.claim(runs[0]); c.Troubled {
-			t.Fatalf("claim = %+v", c)
-		}
-		runs = t.round(runs, webhook.SignalGood, 2*time.Second)
-		if c := t.claim(runs[0]); !c.Troubled {
-			t.Fatalf("claim of a slow one = %+v", c)
-		}
-		runs = t.round(runs, webhook.SignalGood, time.Millisecond)
-		if c := t.claim(runs[0]); c.Troubled {
-			t.Fatalf("claim of one that is fast again = %+v", c)
-		}
-	},
-	"Rate/claims are spread evenly, and what is too early goes back": func(t *T) {
-		ref := t.endpoint("a", wide, func(e *webhook.Endpoint) { e.RateLimit = webhook.RateLimit{PerSecond: 20} })
-		var runs []webhook.Run
-		for i := range 6 {
-			runs = append(runs, t.admit(t.event(fmt.Sprint("e", i)), "a").Runs()...)
-		}
-		t.wantRuns(runs, "e0", "e1", "e2", "e3") // as many as may be in flight: their claims decide
-		var waits []time.Duration
-		for _, run := range runs[:3] {
-			waits = append(waits, t.wantClaim(run, webhook.ClaimGo).Wait)
-		}
-		if want := []time.Duration{0, 50 * time.Millisecond, 100 * time.Millisecond}; !slices.Equal(waits, want) {
-			t.Fatalf("waits %v, want %v", waits, want)
-		}
-		c := t.wantClaim(runs[3], webhook.ClaimParked)
-		t.wantWakeup(c.Release.Wakeup, webhook.GateRateLimit, 50*time.Millisecond, 3)
-		t.wantGate("e3", webhook.GateRateLimit, 50*time.Millisecond)
-		t.pass(50 * time.Millisecond)
-		t.wantRuns(t.wake(ref, false).Runs, "e3")
-		if wait, err := t.Spend(t.Context(), ref, time.Second); err != nil || wait != 100*time.Millisecond {
-			t.Fatalf("Spend = %s, %v", wait, err)
-		}
-		if _, err := t.Spend(t.Context(), ref, 100*time.Millisecond); !errors.Is(err, webhook.ErrBusy) {
-			t.Fatalf("Spend without a token = %v", err)
-		}
-	},
-	"Rate/a burst goes at once after a pause": func(t *T) {
-		t.endpoint("a", wide, func(e *webhook.Endpoint) { e.RateLimit = webhook.RateLimit{PerSecond: 0.5, Burst: 3} })
-		for i := range 3 {
-			if c := t.wantClaim(t.runOf(fmt.Sprint("e", i), "a"), webhook.ClaimGo); c.Wait != 0 {
-				t.Fatalf("claim %d of the burst = %+v", i, c)
-			}
-		}
-		c := t.wantClaim(t.runOf("e3", "a"), webhook.ClaimParked)
-		t.wantWakeup(c.Release.Wakeup, webhook.GateRateLimit, 2*time.Second-webhook.RateAhead, 1)
-	},
-	"Rate/a change gives no tokens back": func(t *T) {
-		ref := t.endpoint("a", wide, func(e *webhook.Endpoint) { e.RateLimit = webhook.RateLimit{PerSecond: 1, Burst: 3} })
-		for i := range 3 {
-			t.wantClaim(t.runOf(fmt.Sprint("e", i), "a"), webhook.ClaimGo)
-		}
-		t.wantClaim(t.runOf("e3", "a"), webhook.ClaimParked)
-		for _, change := range []func(*webhook.Endpoint){
-			func(e *webhook.Endpoint) { e.Description = "core" }, func(e *webhook.Endpoint) { e.RateLimit.PerSecond = 0.5 },
-			func(e *webhook.Endpoint) { e.RateLimit.Burst = 2 }, func(e *webhook.Endpoint) { e.DisabledReason = webhook.DisabledManually },
-			func(e *webhook.Endpoint) { e.DisabledReason = "" },
-		} {
-			_, runs := t.update(ref, change)
-			t.wantRuns(runs)
-		}
-		t.pass(2*time.Second - webhook.RateAhead)
-		t.wantRuns(t.wake(ref, false).Runs, "e3") // one step of the limit that stands
-	},
-	"Rate/none is taken behind a closed gate": func(t *T) {
-		ref := t.endpoint("a", wide, func(e *webhook.Endpoint) { e.RateLimit = webhook.RateLimit{PerSecond: 0.01} })
-		run := t.runOf("e1", "a")
-		t.disable(ref)
-		t.wantClaim(run, webhook.ClaimParked)
-		t.wantRuns(t.enable(ref), "e1")
-		if c := t.wantClaim(t.running("e1"), webhook.ClaimGo); c.Wait != 0 {
-			t.Fatalf("claim = %+v", c)
-		}
-	},
-	"Park/takes the slot back, and the limit with it": func(t *T) {
-		ref := t.endpoint("a", wide)
-		runs := t.flood("a", 50)
-		t.wantClaim(runs[3], webhook.ClaimGo)
-		r, err := t.Park(t.Context(), runs[3], time.Second)
+		e, err := t.Endpoint(t.Context(), calm)
 		t.must(err)
-		t.wantRuns(r.Runs)
-		t.wantWakeup(r.Wakeup, webhook.GateSlot, time.Second, 47)
-		if h := t.health(ref); h.Limit != 3 || h.InFlight != 3 || h.Waiting != 47 {
-			t.Fatalf("health after a park: %+v", h)
+		if e.DisabledReason != webhook.DisabledFailing || !e.DisabledAt.Equal(t.now()) || e.DisabledAnswer != "200" {
+			t.Fatalf("disabled %q at %s by %q", e.DisabledReason, e.DisabledAt, e.DisabledAnswer)
 		}
-		t.wantState("e3", "a", webhook.StateWaiting)
-		t.wantClaim(runs[3], webhook.ClaimStale)
-		r, err = t.Park(t.Context(), runs[3], time.Second)
-		t.must(err)
-		if r.Wakeup != nil || t.health(ref).InFlight != 3 {
-			t.Fatalf("parked twice: %+v, %+v", r, t.health(ref))
+		t.update(calm, func(e *webhook.Endpoint) { e.DisabledReason = "" })
+		if e, err = t.Endpoint(t.Context(), calm); err != nil || !e.DisabledAt.IsZero() || e.DisabledAnswer != "" {
+			t.Fatalf("enabled, and still %+v, %v", e, err)
 		}
-		t.wantRuns(t.answer(runs[0], t.signalled(delivered(), webhook.SignalGood), time.Millisecond).Runs, "e3") // its old place
-	},
-	"Reconciler/looks again when the gate opens, and wakes whom nobody woke": func(t *T) {
-		ref := t.endpoint("a", wide)
-		asked := t.signalled(delivered(), webhook.SignalGood)
-		asked.PauseUntil = t.now().Add(30 * time.Second)
-		t.answer(t.runOf("e0", "a"), asked, time.Millisecond)
-		t.admit(t.event("e1"), "a")
-		t.pass(6 * time.Second)
-		if b := t.inspect(ref); len(b.Release.Runs) != 0 {
-			t.Fatalf("released behind a closed gate: %+v", b)
-		}
-		t.pass(10 * time.Second)
-		if t.isDue(ref) {
-			t.Fatal("it is looked at although nothing can have happened")
-		}
-		t.pass(20 * time.Second)
-		if !t.isDue(ref) {
-			t.Fatal("the gate is open, and nobody looks")
-		}
-		t.wantRuns(t.inspect(ref).Release.Runs, "e1")
+		t.spoil(calm, 25) // the count began anew
+		t.wantEnabled(calm)
+
+		lucky := t.endpoint("lucky", wide)
+		t.spoil(lucky, 25)
+		t.late(t.runOf("lucky-good", "lucky"), delivered(), 0)
+		t.pass(failingFor)
+		t.spoil(lucky, 25)
+		t.wantEnabled(lucky)
+
+		few := t.endpoint("few", wide)
+		t.spoil(few, 10)
+		t.pass(failingFor)
+		t.spoil(few, 9)
+		t.wantEnabled(few)
 	},
 }
 
-// wide has room for the limit to grow.
-func wide(e *webhook.Endpoint) { e.MaxInFlight = 64 }
+// failingFor is what the store has for a default.
+const failingFor = 120 * time.Hour
 
-func (t *T) signalled(v webhook.Verdict, s webhook.Signal) webhook.Verdict {
-	v.Signal = s
-	return v
-}
-
-// answer claims a run, and records an attempt of it that took so long.
-func (t *T) answer(run webhook.Run, v webhook.Verdict, took time.Duration) webhook.Release {
+// spoil records failures of an endpoint, with ids that none had.
+func (t *T) spoil(ref webhook.EndpointRef, n int) {
 	t.Helper()
-	c := t.wantClaim(run, webhook.ClaimGo)
-	a := t.attempt(run, v)
-	a.StartedAt, a.Duration = t.now().Add(-took), took
-	r, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v, Revision: c.Revision})
-	t.must(err)
-	return r
-}
-
-func (t *T) fail(run webhook.Run) webhook.Release { t.Helper(); return t.failAfter(run, 0) }
-
-// failAfter records a failure without a claim, which may be closed to it.
-func (t *T) failAfter(run webhook.Run, took time.Duration) webhook.Release {
-	t.Helper()
-	return t.late(run, t.signalled(t.retryIn(100*time.Hour), webhook.SignalBad), took)
-}
-
-// late records an attempt without a claim.
-func (t *T) late(run webhook.Run, v webhook.Verdict, took time.Duration) webhook.Release {
-	t.Helper()
-	a := t.attempt(run, v)
-	a.StartedAt, a.Duration = t.now().Add(-took), took
-	r, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v, Revision: t.revision(run)})
-	t.must(err)
-	return r
-}
-
-// revision of a run's endpoint: what a claim of another delivery would tell.
-func (t *T) revision(run webhook.Run) string {
-	t.Helper()
-	if c := t.claim(run); c.Verdict == webhook.ClaimGo {
-		t.revisions[run.Endpoint()] = c.Revision
-	}
-	return t.revisions[run.Endpoint()]
-}
-
-// flood admits events until all slots are taken, and answers the runs.
-func (t *T) flood(endpoint string, n int) []webhook.Run {
-	t.Helper()
-	var runs []webhook.Run
-	for i := range n {
-		id := fmt.Sprint("e", i)
-		if endpoint != "a" {
-			id = fmt.Sprint(endpoint, i)
-		}
-		runs = append(runs, t.admit(t.event(id), endpoint).Runs()...)
-		t.pass(time.Millisecond)
-	}
-	return runs
-}
-
-// round answers every run, and answers what that released.
-func (t *T) round(runs []webhook.Run, s webhook.Signal, took time.Duration) []webhook.Run {
-	t.Helper()
-	var next []webhook.Run
-	for _, run := range runs {
-		next = append(next, t.answer(run, t.signalled(delivered(), s), took).Runs...)
-	}
-	return next
-}
-
-// running is the current run of a delivery to "a".
-func (t *T) running(event string) webhook.Run {
-	t.Helper()
-	t.pass(6 * time.Second)
-	b := t.inspect(webhook.EndpointRef{Brand: t.brand, ID: "a"})
-	t.pass(-6 * time.Second)
-	for _, run := range slices.Concat(b.Suspects, b.Release.Runs) {
-		if run.EventID == event {
-			return run
-		}
-	}
-	t.Fatalf("%s is not running: %+v", event, b)
-	return webhook.Run{}
-}
-
-func (t *T) wake(ref webhook.EndpointRef, probe bool) webhook.Release {
-	t.Helper()
-	r, err := t.Wake(t.Context(), ref, probe)
-	t.must(err)
-	return r
-}
-
-func (t *T) health(ref webhook.EndpointRef) webhook.Health {
-	t.Helper()
-	h, err := t.Health(t.Context(), []webhook.EndpointRef{ref})
-	t.must(err)
-	return h[0]
-}
-
-func (t *T) wantBreaker(ref webhook.EndpointRef, want webhook.BreakerState) webhook.Health {
-	t.Helper()
-	h := t.health(ref)
-	if h.Breaker != want {
-		t.Fatalf("breaker is %s, want %s", h.Breaker, want)
-	}
-	return h
-}
-
-func (t *T) wantWakeup(w *webhook.Wakeup, gate webhook.Gate, in time.Duration, waiting int) {
-	t.Helper()
-	if w == nil || w.Gate != gate || !w.At.Equal(t.now().Add(in)) || w.Waiting != waiting || w.Endpoint.ID == "" {
-		t.Fatalf("wake-up %+v, want one for %s in %s with %d waiting, now %s", w, gate, in, waiting, t.now())
+	for range n {
+		t.late(t.runOf(webhook.NewID(webhook.EventPrefix), ref.ID), t.retryIn(time.Hour), 0)
 	}
 }
 
-// wantGate looks at what explain says of a delivery to "a".
-func (t *T) wantGate(event string, gate webhook.Gate, in time.Duration) {
+func (t *T) wantEnabled(ref webhook.EndpointRef) {
 	t.Helper()
-	d := t.wantState(event, "a", webhook.StateWaiting)
-	if d.WaitingFor != gate || !d.WaitingUntil.Equal(t.now().Add(in)) || d.Position < 1 {
-		t.Fatalf("delivery waits %+v, want for %s, %s more", d, gate, in)
+	if e, err := t.Endpoint(t.Context(), ref); err != nil || e.DisabledReason != "" {
+		t.Fatalf("endpoint %s is disabled: %q, %v", ref.ID, e.DisabledReason, err)
 	}
-}
-
-// isDue tells whether the reconciler would look at an endpoint now.
-func (t *T) isDue(ref webhook.EndpointRef) bool {
-	t.Helper()
-	for tag := range t.Tags() {
-		found, err := t.Survey(t.Context(), tag)
-		t.must(err)
-		if slices.Contains(found.Due, ref) {
-			return true
-		}
-	}
-	return false
 }

@@ -49,6 +49,10 @@ const (
 	TriggerDelivery Trigger = "delivery"
 	// TriggerProbe is one that a half-open breaker let through.
 	TriggerProbe Trigger = "probe"
+	// TriggerResend is one of a delivery that was sent once more because somebody
+	// asked for it or its dead letter, TriggerRecover of one that a JobRecover found.
+	TriggerResend  Trigger = "resend"
+	TriggerRecover Trigger = "recover"
 	// TriggerTest is one sample event, sent because somebody asked.
 	TriggerTest Trigger = "test"
 )

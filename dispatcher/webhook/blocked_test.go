@@ -11,7 +11,7 @@ import (
 // on each gives the number, the count and the time of the next. It answers the
 // last verdict and when each attempt ended.
 func play(s webhook.Schedule, responses ...webhook.Response) (v webhook.Verdict, at []time.Time) {
-	f := webhook.Facts{Number: 1, PublishedAt: publishedAt, Now: publishedAt}
+	f := webhook.Facts{Number: 1, OpenedAt: publishedAt, Now: publishedAt}
 	for _, f.Response = range responses {
 		f.Now = f.Now.Add(webhook.MaxTimeout)
 		at = append(at, f.Now)

@@ -44,3 +44,9 @@ func (b Breaker) Validate() error {
 	}
 	return nil
 }
+
+// BreakerChange is when a breaker became open, or closed. One that opens again after a probe failed is a change too.
+type BreakerChange struct {
+	State BreakerState
+	At    time.Time
+}

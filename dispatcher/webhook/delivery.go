@@ -19,6 +19,7 @@ const (
 	StateExpired   State = "expired"   // the event's ExpiresAt passed first
 	StateCancelled State = "cancelled" // cancelled, or its endpoint was deleted
 	StateNotSent   State = "notSent"   // the endpoint was disabled when the event came
+	StateNone      State = ""          // never was: the endpoint did not exist, or did not want the event
 )
 
 // Open tells whether a delivery in this state may still be attempted.

@@ -23,8 +23,9 @@ const (
 
 // Why an endpoint is disabled.
 const (
-	DisabledManually = "manual"
-	DisabledGone     = "gone"
+	DisabledManually = "manual"  // somebody asked for it
+	DisabledGone     = "gone"    // it answered 410
+	DisabledFailing  = "failing" // nothing but failures for a long time
 )
 
 // Limits of an endpoint's own settings.
@@ -67,6 +68,10 @@ type Endpoint struct {
 	Secrets []EndpointSecret
 	// DisabledReason is empty while the endpoint is enabled.
 	DisabledReason string
+	// DisabledAt is when, and DisabledAnswer what the last attempt brought, as "410" or "timeout", where an
+	// attempt disabled it.
+	DisabledAt     time.Time
+	DisabledAnswer string
 
 	CreatedAt, UpdatedAt time.Time
 }

@@ -13,6 +13,7 @@ const (
 	EndpointPrefix = "ep_"
 	AttemptPrefix  = "att_"
 	KeyPrefix      = "key_"
+	JobPrefix      = "job_"
 )
 
 // IDRule is the rule for every id that a caller may choose, brands included.

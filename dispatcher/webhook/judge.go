@@ -45,8 +45,10 @@ type Facts struct {
 	Panicked bool
 	// Probe: the attempt was one of a half-open breaker, whose failure never uses up MaxAttempts.
 	Probe bool
-	// PublishedAt and ExpiresAt are the event's.
-	PublishedAt, ExpiresAt time.Time
+	// OpenedAt is when MaxAge began to count: when the event was published, or sent once more.
+	OpenedAt time.Time
+	// ExpiresAt is the event's, zero for one that was sent once more.
+	ExpiresAt time.Time
 	// Now is when the attempt ended.
 	Now time.Time
 }
@@ -176,7 +178,7 @@ func (v Verdict) retry(s Schedule, f Facts, delay time.Duration) Verdict {
 		return v.settle(StateDead, DeathMaxAttempts)
 	case !f.ExpiresAt.IsZero() && !next.Before(f.ExpiresAt):
 		return v.settle(StateExpired, "")
-	case s.Overdue(f.PublishedAt, next):
+	case s.Overdue(f.OpenedAt, next):
 		return v.settle(StateDead, DeathMaxAge)
 	}
 	v.Outcome, v.State, v.NextAttemptAt = OutcomeRetrying, StateRetrying, next

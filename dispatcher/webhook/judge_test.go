@@ -15,10 +15,10 @@ var (
 // answered are the facts of a first attempt, a minute after the publish, that got an answer.
 func answered(status int) webhook.Facts {
 	return webhook.Facts{
-		Response:    webhook.Response{Status: status, Reason: webhook.ReasonOK},
-		Number:      1,
-		PublishedAt: publishedAt,
-		Now:         publishedAt.Add(time.Minute),
+		Response: webhook.Response{Status: status, Reason: webhook.ReasonOK},
+		Number:   1,
+		OpenedAt: publishedAt,
+		Now:      publishedAt.Add(time.Minute),
 	}
 }
 

@@ -75,6 +75,8 @@ type Health struct {
 	Breaker BreakerState
 	// OpenUntil is when an open breaker lets one through; zero otherwise.
 	OpenUntil time.Time
+	// History are the last changes of the breaker, at most ten, the newest first.
+	History []BreakerChange
 	// Limit bounds the deliveries in flight, as it has adapted.
 	Limit int
 	// WaitingFor is the gate that holds the line back, until WaitingUntil where
@@ -86,4 +88,54 @@ type Health struct {
 	InFlight, Waiting, Retrying int
 	// OldestWaitingAt is when the first in the line was published; zero when nobody waits.
 	OldestWaitingAt time.Time
+	// LastHour is what its attempts came to.
+	LastHour Traffic
+}
+
+// Traffic is what the attempts of some time came to; those of tests do not count.
+type Traffic struct {
+	Attempts, Delivered int
+	// Mean and Max are of the attempts' durations; 0 when there was none.
+	Mean, Max time.Duration
+	// Busy is how many attempts were in flight on average: the share of the workers' time.
+	Busy float64
+}
+
+// BrandHealth is how all endpoints of a brand are doing together.
+type BrandHealth struct {
+	// Endpoints counts them, Disabled those that are disabled, and Failing those
+	// whose breaker is not closed.
+	Endpoints, Disabled, Failing int
+	// InFlight, Waiting and Retrying count the open deliveries, as in [Health].
+	InFlight, Waiting, Retrying int
+	// OldestWaitingAt is when the first that waits was published; zero when nobody waits.
+	OldestWaitingAt time.Time
+	LastHour        Traffic
+}
+
+// Add counts an endpoint.
+func (b *BrandHealth) Add(h Health, disabled bool) {
+	b.Endpoints++
+	if disabled {
+		b.Disabled++
+	}
+	if h.Breaker != BreakerClosed {
+		b.Failing++
+	}
+	b.InFlight, b.Waiting, b.Retrying = b.InFlight+h.InFlight, b.Waiting+h.Waiting, b.Retrying+h.Retrying
+	if at := h.OldestWaitingAt; !at.IsZero() && (b.OldestWaitingAt.IsZero() || at.Before(b.OldestWaitingAt)) {
+		b.OldestWaitingAt = at
+	}
+	b.LastHour = b.LastHour.plus(h.LastHour)
+}
+
+// plus is what both come to.
+func (t Traffic) plus(other Traffic) Traffic {
+	sum := Traffic{
+		Attempts: t.Attempts + other.Attempts, Delivered: t.Delivered + other.Delivered, Max: max(t.Max, other.Max), Busy: t.Busy + other.Busy,
+	}
+	if sum.Attempts > 0 {
+		sum.Mean = (t.Mean*time.Duration(t.Attempts) + other.Mean*time.Duration(other.Attempts)) / time.Duration(sum.Attempts)
+	}
+	return sum
 }

@@ -177,7 +177,7 @@ func TestScheduleAttemptsUntilMaxAge(t *testing.T) {
 	failed := webhook.Response{Status: 500, Reason: webhook.ReasonOK}
 	var counts []int
 	for range 501 {
-		f := webhook.Facts{Response: failed, Number: 1, PublishedAt: publishedAt, Now: publishedAt}
+		f := webhook.Facts{Response: failed, Number: 1, OpenedAt: publishedAt, Now: publishedAt}
 		v := webhook.Judge(defaults, f)
 		for v.State == webhook.StateRetrying {
 			if !v.NextAttemptAt.Before(publishedAt.Add(75 * time.Hour)) {

@@ -22,7 +22,7 @@ func TestJudgeSignals(t *testing.T) {
 		return webhook.SignalNone
 	}
 	for status := 100; status <= 999; status++ {
-		f := webhook.Facts{Response: webhook.Response{Status: status, Reason: webhook.ReasonOK}, Number: 1, PublishedAt: publishedAt, Now: publishedAt}
+		f := webhook.Facts{Response: webhook.Response{Status: status, Reason: webhook.ReasonOK}, Number: 1, OpenedAt: publishedAt, Now: publishedAt}
 		if got := webhook.Judge(defaults, f).Signal; got != want(status) {
 			t.Errorf("%d: %q, want %q", status, got, want(status))
 		}
@@ -32,7 +32,7 @@ func TestJudgeSignals(t *testing.T) {
 		webhook.ReasonTLS: webhook.SignalBad, webhook.ReasonReset: webhook.SignalBad, webhook.ReasonProtocol: webhook.SignalBad,
 		webhook.ReasonBlocked: webhook.SignalNone, webhook.ReasonInterrupted: webhook.SignalNone,
 	} {
-		f := webhook.Facts{Response: webhook.Response{Reason: reason}, Number: 1, PublishedAt: publishedAt, Now: publishedAt}
+		f := webhook.Facts{Response: webhook.Response{Reason: reason}, Number: 1, OpenedAt: publishedAt, Now: publishedAt}
 		if got := webhook.Judge(defaults, f).Signal; got != signal {
 			t.Errorf("%s: %q, want %q", reason, got, signal)
 		}
@@ -54,7 +54,7 @@ func TestJudgePauses(t *testing.T) {
 		if c.after != "" {
 			header.Set("Retry-After", c.after)
 		}
-		f := webhook.Facts{Response: webhook.Response{Status: c.status, Reason: webhook.ReasonOK, Header: header}, Number: 1, PublishedAt: publishedAt, Now: publishedAt}
+		f := webhook.Facts{Response: webhook.Response{Status: c.status, Reason: webhook.ReasonOK, Header: header}, Number: 1, OpenedAt: publishedAt, Now: publishedAt}
 		until := time.Time{}
 		if c.want > 0 {
 			until = publishedAt.Add(c.want)
@@ -69,7 +69,7 @@ func TestJudgePauses(t *testing.T) {
 func TestJudgePanics(t *testing.T) {
 	judge := func(panics int, panicked bool) webhook.Verdict {
 		return webhook.Judge(webhook.Schedule{MaxAttempts: 1}, webhook.Facts{
-			Response: webhook.Response{Reason: webhook.ReasonInterrupted}, Number: 1, Panics: panics, Panicked: panicked, PublishedAt: publishedAt, Now: publishedAt,
+			Response: webhook.Response{Reason: webhook.ReasonInterrupted}, Number: 1, Panics: panics, Panicked: panicked, OpenedAt: publishedAt, Now: publishedAt,
 		})
 	}
 	for panics := range 2 {
@@ -87,7 +87,7 @@ func TestJudgePanics(t *testing.T) {
 
 // A probe of the breaker never is the last attempt.
 func TestJudgeProbesOutlastTheBudget(t *testing.T) {
-	f := webhook.Facts{Response: webhook.Response{Status: 500, Reason: webhook.ReasonOK}, Number: 3, PublishedAt: publishedAt, Now: publishedAt}
+	f := webhook.Facts{Response: webhook.Response{Status: 500, Reason: webhook.ReasonOK}, Number: 3, OpenedAt: publishedAt, Now: publishedAt}
 	budget := webhook.Schedule{MaxAttempts: 3}
 	if v := webhook.Judge(budget, f); v.State != webhook.StateDead {
 		t.Errorf("the third of three: %+v", v)

@@ -8,10 +8,7 @@ local most, settled = tonumber(ARGV[7]), 0
 for _, set in ipairs({LINE, RETRY}) do
   local popped = settled < most and redis.call('ZPOPMIN', set, most - settled) or {}
   for i = 1, #popped, 2 do
-    local key = record(popped[i])
-    redis.call('HSET', key, 'v', '1', 'st', 'cancelled', 'up', now)
-    redis.call('HDEL', key, 'q', 'pub', 'exp')
-    redis.call('PEXPIRE', key, ARGV[8])
+    settle(popped[i], 'cancelled', ARGV[8])
     settled = settled + 1
   end
 end

@@ -13,13 +13,21 @@ local ENDPOINT, LINE, OUT, RETRY, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS
 -- limit, ms. LATE is how long a wake-up may be late before the reconciler does its work, ms.
 local BEGIN, AHEAD, LATE = 4, 100, 3000
 
+-- REPLAY is added to the place in the line of what is sent once more in bulk: it waits behind everything else.
+local REPLAY = 1e15
+
+-- drains is for scripts whose first writes take room: after one that takes none, a full Redis lets them pass.
+local function drains() redis.call('ZREM', DUE, '') end
+
 local function ms(t) return string.format('%.0f', t) end
 
 -- endpoint answers what the gates need to know; gone: deleted, or never there. The fields of the hash beside its settings:
 -- ra Retry-After until, ms  bf failures in a row  bn times the breaker opened (0 closed)  bo open until, ms  al adapted limit
 -- tat when the rate limit's next token is due, ms  rate tokens a second  burst  sl '1' slow  wk when it is woken, ms
+-- ff first failure, ms, since which nothing succeeded  fn failures since then  bh the breaker's last changes, the newest
+-- first: 'o' opened or 'c' closed, ms, and a space
 local function endpoint()
-  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit', 'ra', 'bf', 'bn', 'bo', 'al', 'tat', 'rate', 'burst', 'sl', 'wk')
+  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit', 'ra', 'bf', 'bn', 'bo', 'al', 'tat', 'rate', 'burst', 'sl', 'wk', 'ff')
   local own, rate = tonumber(f[4] or 0), tonumber(f[11] or 0)
   local most, opened = own > 0 and own or limit, tonumber(f[7] or 0)
   return {
@@ -27,7 +35,7 @@ local function endpoint()
     most = most, limit = opened > 0 and 1 or math.min(most, tonumber(f[9] or BEGIN)),
     pause = tonumber(f[5] or 0), failures = tonumber(f[6] or 0), opened = opened, opens = tonumber(f[8] or 0),
     tat = tonumber(f[10] or 0), step = rate > 0 and 1000 / rate, burst = tonumber(f[12] or 1),
-    slow = f[13] == '1', woken = tonumber(f[14] or 0),
+    slow = f[13] == '1', woken = tonumber(f[14] or 0), failing = tonumber(f[15] or 0),
   }
 end
 
@@ -75,35 +83,82 @@ end
 -- is one for every delivery: v format  run  q queue  pub published, ms  exp expires, ms
 -- n attempts that count  bl blocked in a row  pn panics in a row  up updated, ms  st final state
 -- dr reason of death  af failures of the task seen  last, prev attempt ids  k attempts kept  a0 … a99 where they are kept
+-- Of one that was sent once more: tr why  j the job whose account it is on  bq its queue of the bulk lane ('' none). pub is
+-- when it was sent once more.
 local function record(event)
   return ARGV[2] .. event
+end
+
+-- newer tells of a record's field v whether another version wrote it, which has it to itself. A version that only adds fields
+-- leaves v as it is.
+local function newer(v)
+  return v and v ~= '1'
+end
+
+-- beside answers the key of what the endpoint has under another letter than its records: 'c' the accounts of jobs, followed
+-- by a colon and the job's id; 'm' the last hour.
+local function beside(letter)
+  return (string.gsub(string.sub(ARGV[2], 1, -2), ':d:', ':' .. letter .. ':', 1))
+end
+
+-- stand puts a delivery in the line.
+local function stand(event, published, replayed)
+  redis.call('ZADD', LINE, ms(tonumber(published) + (replayed and REPLAY or 0)), event)
+end
+
+-- settle ends a delivery in its final state, for as long as that is kept, and on the account of the job that sent it.
+local function settle(event, state, lifetime)
+  local key = record(event)
+  local job = redis.call('HGET', key, 'j')
+  redis.call('HSET', key, 'v', '1', 'st', state, 'up', now)
+  redis.call('HDEL', key, 'q', 'pub', 'exp', 'tr', 'bq')
+  redis.call('PEXPIRE', key, lifetime)
+  if job then redis.call('HINCRBY', beside('c') .. ':' .. job, state, 1) end
 end
 
 -- start gives a delivery a slot and a new run; answers event, run, queue.
 local function start(event, published)
   local key = record(event)
   local run = redis.call('HINCRBY', key, 'run', 1)
-  redis.call('HSET', key, 'v', '1', 'pub', published, 'q', ARGV[3])
-  if run > 1 then redis.call('HDEL', key, 'af') end -- the new task has not failed yet
+  local queue = ARGV[3]
+  if run > 1 then
+    redis.call('HDEL', key, 'af') -- the new task has not failed yet
+    queue = redis.call('HGET', key, 'bq') or queue
+  end
+  redis.call('HSET', key, 'v', '1', 'pub', published, 'q', queue)
   redis.call('PEXPIRE', key, ARGV[4])
   redis.call('ZADD', OUT, now, event)
-  return {event, tostring(run), ARGV[3]}
+  return {event, tostring(run), queue}
+end
+
+-- replays tells whether the line has nothing but what is sent once more in bulk; nil when it is empty.
+local function replays()
+  local first = redis.call('ZRANGE', LINE, 0, 0, 'WITHSCORES')
+  if first[2] then return tonumber(first[2]) >= REPLAY end
 end
 
 -- release fills the free slots from the head of the line, under a rate limit with no more than may go; answers the runs.
+-- What is sent once more in bulk leaves half of the slots to what comes in.
 -- The probes of a half-open breaker are the oldest and the newest in turn: one event that always fails is not to keep the
 -- others waiting.
 local function release(ep)
   local runs = {}
   if closed(ep) then return runs end
-  local room = free(ep)
+  local slots = free(ep)
+  local room, last = slots, redis.call('ZRANGE', LINE, -1, -1, 'WITHSCORES')
+  if not last[2] then return runs end
   if ep.step then
     room = math.min(room, math.floor((now + AHEAD - turn(ep)) / ep.step) + 1)
     if room <= 0 then return runs end
   end
+  if tonumber(last[2]) >= REPLAY then
+    local others = math.min(room, redis.call('ZCOUNT', LINE, '-inf', '(' .. ms(REPLAY)))
+    room = math.max(others, math.min(room, slots - math.floor(ep.limit / 2)))
+    if room <= 0 then return runs end
+  end
   local popped = redis.call(ep.opened > 0 and ep.opened % 2 == 0 and 'ZPOPMAX' or 'ZPOPMIN', LINE, room)
   for i = 1, #popped, 2 do
-    runs[#runs + 1] = start(popped[i], ms(tonumber(popped[i + 1])))
+    runs[#runs + 1] = start(popped[i], ms(tonumber(popped[i + 1]) % REPLAY))
   end
   return runs
 end

@@ -5,14 +5,18 @@
 --         expired {event, …}, 1 if the endpoint was deleted: what it has in its line or waiting for a
 --         retry is for cancel.lua, and not answered}
 -- Cost: O(log n + answered) of the endpoint's sets.
+drains()
 local most = tonumber(ARGV[9])
 local cancelled, overdue, expired, suspects = {}, {}, {}, {}
 local ep = endpoint()
 if not ep.gone then
-  for _, event in ipairs(redis.call('ZRANGEBYSCORE', LINE, '-inf', now - tonumber(ARGV[7]), 'LIMIT', 0, most)) do
-    local ends = redis.call('HGET', record(event), 'exp')
-    local doomed = ends and now >= tonumber(ends) and expired or overdue
-    doomed[#doomed + 1] = event
+  local old = now - tonumber(ARGV[7])
+  for _, span in ipairs({{'-inf', old}, {ms(REPLAY), ms(REPLAY + old)}}) do
+    for _, event in ipairs(redis.call('ZRANGEBYSCORE', LINE, span[1], span[2], 'LIMIT', 0, most)) do
+      local r = redis.call('HMGET', record(event), 'exp', 'v')
+      local doomed = r[1] and now >= tonumber(r[1]) and expired or overdue
+      if not newer(r[2]) then doomed[#doomed + 1] = event end
+    end
   end
 end
 local runs = {}
@@ -22,8 +26,9 @@ if #overdue + #expired == 0 and (ep.woken <= now or ep.woken > now + 2000) then 
 local unseen = now - tonumber(ARGV[8])
 for _, set in ipairs(ep.gone and {OUT} or {OUT, RETRY}) do
   for _, event in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', unseen, 'LIMIT', 0, most)) do
-    local r = redis.call('HMGET', record(event), 'run', 'q')
-    if r[1] then
+    local r = redis.call('HMGET', record(event), 'run', 'q', 'v')
+    if newer(r[3]) then -- is left alone
+    elseif r[1] then
       suspects[#suspects + 1] = {event, r[1], r[2] or ARGV[3]}
     else -- its record, which lives longer than maxAge, ended by itself
       local doomed = ep.gone and cancelled or overdue

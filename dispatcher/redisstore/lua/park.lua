@@ -5,9 +5,9 @@
 -- Answer: {runs: none, wake-up}.
 -- Cost: O(log n) of the endpoint's sets.
 local event = ARGV[7]
-local r = redis.call('HMGET', record(event), 'run', 'st', 'pub')
+local r = redis.call('HMGET', record(event), 'run', 'st', 'pub', 'bq')
 if r[1] ~= ARGV[8] or r[2] or redis.call('ZREM', OUT, event) == 0 then return {{}, {}} end
-redis.call('ZADD', LINE, r[3], event)
+stand(event, r[3], r[4])
 local ep = endpoint()
 local left = math.max(1, redis.call('ZCARD', OUT))
 if left < ep.limit then redis.call('HSET', ENDPOINT, 'al', left, 'rn', 0, 'rd', 0) end

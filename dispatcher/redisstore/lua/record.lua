@@ -1,6 +1,6 @@
 -- Saves an attempt and the delivery's new state, and releases what may run.
 --
--- KEYS  6 attempts (stream)   7 dead letters (sorted set)
+-- KEYS  6 attempts (stream)   7 dead letters (sorted set)   8 their answers (stream)
 -- ARGV  7 event  8 run ('0': the one in the line or waiting for a retry)
 --       9 attempt id ('' none was made)  10 attempt, packed  11 new state  12 reason of death
 --       13 next attempt, ms  14 '1' if the attempt counts  15 blocked in a row
@@ -10,9 +10,10 @@
 --       22 revision of the endpoint that the attempt was made to ('' any): another one is not disabled for it
 --       23 panics in a row  24 signal of the attempt: good, bad, busy or ''  25 its beginning, ms  26 its duration, ms
 --       27 the receiver asks for a pause until, ms (0 not)  28 failures that open the breaker  29 first rest, ms
---       30 longest rest, ms
--- Answer: {runs released {{event, run, queue}, …}, wake-up, 'open' or 'closed' if the breaker changed}; the same runs
---         again for a known attempt id.
+--       30 longest rest, ms  31 nothing but failures for so long disables the endpoint, ms (0 never)  32 what the
+--       attempt brought, to be kept if it disables the endpoint  33 the answer, packed ('' nothing is kept of it)
+-- Answer: {runs released {{event, run, queue}, …}, wake-up, 'open' or 'closed' if the breaker changed, reason if the endpoint
+--         was disabled}; the same runs again for a known attempt id.
 -- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
 local event, run, attempt, state = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
 local key = record(event)
@@ -28,13 +29,17 @@ local function again(at)
   end
   return runs
 end
-if attempt ~= '' and r[4] == attempt then return {again(r[5]), {}, ''} end
-if attempt ~= '' and r[7] == attempt then return {{}, {}, ''} end -- two workers may hold the same run
+if attempt ~= '' and r[4] == attempt then return {again(r[5]), {}, '', ''} end
+if attempt ~= '' and r[7] == attempt then return {{}, {}, '', ''} end -- two workers may hold the same run
 
 -- keep adds the attempt to the endpoint's stream and remembers where.
 local function keep()
   local id = redis.call('XADD', KEYS[6], 'MINID', '~', ARGV[18], '*', 'a', ARGV[10])
   redis.call('PEXPIRE', KEYS[6], ARGV[19])
+  if ARGV[33] ~= '' then -- an answer is not worth an attempt: pcall
+    redis.pcall('XADD', KEYS[8], 'MINID', '~', ARGV[18], id, 'h', ARGV[33])
+    redis.call('PEXPIRE', KEYS[8], ARGV[19])
+  end
   local kept = tonumber(r[6] or 0) + 1
   redis.call('HSET', key, 'v', '1', 'k', kept, 'a' .. kept % 100, id, 'last', attempt)
   if r[4] then redis.call('HSET', key, 'prev', r[4]) end
@@ -54,7 +59,8 @@ end
 local SLOW = 1000
 local function adapt(ep, signal, began, took, put)
   local out = redis.call('ZCARD', OUT)
-  local held = out + 1 >= ep.limit and redis.call('EXISTS', LINE) == 1
+  local waiting = replays() -- of which no more than half of the limit is in flight
+  local held = waiting ~= nil and out + 1 >= (waiting and math.ceil(ep.limit / 2) or ep.limit)
   if signal == 'good' and took <= SLOW and not ep.slow and not held then return end
   local f = redis.call('HMGET', ENDPOINT, 'rn', 'rd', 'rk', 'lb')
   local answers, time, halved = tonumber(f[1] or 0) + 1, tonumber(f[2] or 0) + took, tonumber(f[3] or 0)
@@ -112,9 +118,36 @@ local function learn(ep)
       changed = 'open'
     end
   end
+  if changed ~= '' then
+    local before = redis.call('HGET', ENDPOINT, 'bh') or ''
+    put('bh', string.sub(string.sub(changed, 1, 1) .. ms(now) .. ' ' .. before, 1, 150))
+  end
   if signal ~= '' and changed ~= 'closed' then adapt(ep, signal, began, took, put) end
   if #set > 0 then redis.call('HSET', ENDPOINT, unpack(set)) end
   return changed
+end
+
+-- count keeps what the attempts of five minutes came to, for an hour: which five minutes, attempts, delivered, ms they took
+-- together, ms the longest took.
+local function count()
+  local hour, at, took = beside('m'), math.floor(now / 300000), tonumber(ARGV[26])
+  local last, attempts, delivered, sum, longest = string.match(redis.call('HGET', hour, at % 12) or '', '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local known = tonumber(last) == at
+  if not known then attempts, delivered, sum, longest = 0, 0, 0, 0 end
+  redis.call('HSET', hour, 'v', '1', at % 12, string.format('%.0f %.0f %.0f %.0f %.0f', at, attempts + 1,
+    delivered + (state == 'delivered' and 1 or 0), sum + took, math.max(tonumber(longest), took)))
+  if not known then redis.call('PEXPIRE', hour, 3900000) end
+end
+
+-- despair answers whether the endpoint is to be disabled: nothing but failures for long, and not just a few.
+local function despair(ep)
+  if state == 'delivered' then
+    if ep.failing > 0 then redis.call('HDEL', ENDPOINT, 'ff', 'fn') end
+    return false
+  end
+  if ARGV[14] ~= '1' or ARGV[31] == '0' then return false end
+  if ep.failing == 0 then redis.call('HSET', ENDPOINT, 'ff', now) end
+  return redis.call('HINCRBY', ENDPOINT, 'fn', 1) >= 20 and ep.failing > 0 and now - ep.failing >= tonumber(ARGV[31])
 end
 
 local sets = {}
@@ -122,7 +155,10 @@ if run == '0' then sets = r[1] and {LINE, RETRY} or {LINE, RETRY, OUT} -- no rec
 elseif state == 'delivered' then sets = {OUT, RETRY, LINE}
 elseif r[1] == run then sets = {OUT, RETRY} end
 local open = not r[2] and leave(sets)
-if attempt ~= '' then keep() end
+if attempt ~= '' then
+  keep()
+  count()
+end
 
 if open then
   if ARGV[14] == '1' then redis.call('HINCRBY', key, 'n', 1) end
@@ -133,9 +169,7 @@ if open then
     redis.call('ZADD', RETRY, ARGV[13], event)
     redis.call('PEXPIRE', key, ARGV[4])
   else
-    redis.call('HSET', key, 'st', state)
-    redis.call('HDEL', key, 'q', 'pub', 'exp')
-    redis.call('PEXPIRE', key, ARGV[17])
+    settle(event, state, ARGV[17])
   end
   if state == 'dead' then
     redis.call('HSET', key, 'dr', ARGV[12])
@@ -148,15 +182,21 @@ elseif redis.call('PTTL', key) < 0 then
 end
 
 local ep = endpoint()
-local breaker = ''
-if not ep.gone and ARGV[22] == ep.rev then breaker = learn(ep) end
-if ARGV[16] ~= '' and not ep.gone and not ep.disabled and (ARGV[22] == '' or ARGV[22] == ep.rev) then
-  redis.call('HSET', ENDPOINT, 'disabled', ARGV[16], 'disabledAt', now)
+local breaker, disabled = '', ''
+local current = not ep.gone and ARGV[22] == ep.rev
+if current then breaker = learn(ep) end
+if not ep.gone and not ep.disabled and (current or ARGV[22] == '') then
+  disabled = ARGV[16]
+  if disabled == '' and current and attempt ~= '' and despair(ep) then disabled = 'failing' end
+end
+if disabled ~= '' then
+  redis.call('HSET', ENDPOINT, 'disabled', disabled, 'disabledAt', now, 'disabledBy', ARGV[32])
+  redis.call('HDEL', ENDPOINT, 'ff', 'fn')
   raise(ep)
   breaker, ep = '', endpoint()
 elseif breaker ~= '' then
   ep = endpoint()
 end
-if not open then return {{}, {}, breaker} end
+if not open then return {{}, {}, breaker, disabled} end
 local runs = release(ep)
-return {runs, wakeup(ep), breaker}
+return {runs, wakeup(ep), breaker, disabled}

@@ -4,12 +4,12 @@
 -- Answer: {the run to enqueue {{event, run, queue}}, or none, wake-up}.
 -- Cost: O(log n) of the endpoint's sets.
 local event = ARGV[7]
-local r = redis.call('HMGET', record(event), 'run', 'st', 'pub')
-if r[1] ~= ARGV[8] or r[2] then return {{}, {}} end
+local r = redis.call('HMGET', record(event), 'run', 'st', 'pub', 'bq', 'v')
+if r[1] ~= ARGV[8] or r[2] or newer(r[5]) then return {{}, {}} end
 if redis.call('ZREM', OUT, event) + redis.call('ZREM', RETRY, event) == 0 then return {{}, {}} end
 local ep = endpoint()
 if gate(ep) then
-  redis.call('ZADD', LINE, r[3], event)
+  stand(event, r[3], r[4])
   return {{}, wakeup(ep)}
 end
 return {{start(event, r[3])}, {}}

@@ -10,10 +10,10 @@ local ep = endpoint()
 if ep.gone then return {'gone'} end
 if ep.rev ~= ARGV[7] then return {'changed'} end
 -- First, so that a full Redis does not refuse what follows: disabling must always be possible.
-redis.call('HDEL', ENDPOINT, 'disabledAt') -- the settings have a time of their own now
+if ARGV[9] == '' or not ep.disabled then redis.call('HDEL', ENDPOINT, 'disabledAt', 'disabledBy') end
 redis.call('HSET', ENDPOINT, 'settings', ARGV[8], 'limit', ARGV[10])
 redis.call('HDEL', ENDPOINT, 'rate', 'burst', 'wk') -- the wake-up is arranged anew
-if ARGV[13] == '1' then redis.call('HDEL', ENDPOINT, 'ra', 'bf', 'bn', 'bo') end
+if ARGV[13] == '1' then redis.call('HDEL', ENDPOINT, 'ra', 'bf', 'bn', 'bo', 'ff', 'fn') end
 if ARGV[11] ~= '0' then
   redis.call('HSET', ENDPOINT, 'rate', ARGV[11], 'burst', ARGV[12])
   -- Tokens are not given back by a change: what was taken is as many steps of the new limit, which has no more than its own burst.

@@ -12,7 +12,7 @@ if r[1] then return answer end
 local rank = redis.call('ZRANK', LINE, event)
 local next = redis.call('ZSCORE', RETRY, event)
 local since = redis.call('ZSCORE', OUT, event) or redis.call('ZSCORE', LINE, event)
-if since and answer[5] == '' then answer[5] = string.format('%.0f', tonumber(since)) end
+if since and answer[5] == '' then answer[5] = ms(tonumber(since) % REPLAY) end
 if rank then
   answer[1], answer[6] = 'waiting', tostring(rank + 1)
   local ep = endpoint()

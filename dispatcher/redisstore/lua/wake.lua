@@ -3,6 +3,7 @@
 -- ARGV  7 '1': a breaker or a Retry-After that holds the line back lets one through before its time
 -- Answer: {runs released {{event, run, queue}, …}, wake-up}.
 -- Cost: as release.
+drains()
 local ep = endpoint()
 if ep.gone then return {{}, {}} end
 if ep.woken > 0 then

@@ -1,0 +1,235 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+const (
+	// jobsEvery is about how often a worker looks for a job that nobody works on.
+	jobsEvery = time.Second
+	// jobsAtOnce bounds those that one process works on; jobsOfBrand those of a brand that run.
+	jobsAtOnce  = 16
+	jobsOfBrand = 20
+	// jobWord is how often a job's owner says that it still works on it; well within what the store gives it.
+	jobWord = 3 * time.Second
+	// pendingMost is how many live deliveries may be pending while jobs go on at their pace; leaveAgain how long one
+	// waits otherwise, and jobTrickle what it does each second all the same.
+	pendingMost = 16
+	leaveAgain  = 50 * time.Millisecond
+	jobTrickle  = 10
+	// countFor bounds how long a dry run takes.
+	countFor = 45 * time.Second
+)
+
+// StartJob begins a job, which the workers do: any of them goes on with it after another's end. A zero Until is now.
+// Errors: [webhook.FieldError]; [webhook.ErrNotFound] (endpoint); [webhook.ErrBusy] when so many jobs of the
+// brand run that this one must wait; [webhook.ErrUnavailable].
+func (d *Dispatcher) StartJob(ctx context.Context, spec webhook.JobSpec) (webhook.Job, error) {
+	return within(ctx, d, "start job", func(ctx context.Context) (webhook.Job, error) {
+		t, err := d.planJob(ctx, spec)
+		if err != nil {
+			return webhook.Job{}, err
+		}
+		recent, err := d.store.Jobs(ctx, webhook.JobQuery{Brand: spec.Brand, Slice: webhook.Slice{Limit: 2 * jobsOfBrand}})
+		if err != nil {
+			return webhook.Job{}, err
+		}
+		running := 0
+		for _, j := range recent.Items {
+			if j.State == webhook.JobRunning {
+				running++
+			}
+		}
+		if running >= jobsOfBrand {
+			return webhook.Job{}, fmt.Errorf("%d jobs of the brand run: %w", running, webhook.ErrBusy)
+		}
+		if err := d.store.CreateJob(ctx, t.Job, t.Endpoints); err != nil {
+			return webhook.Job{}, err
+		}
+		d.log.InfoContext(ctx, "job begun", "job", t.ID, "kind", t.Kind, "brand", t.Brand, "endpoint", t.EndpointID)
+		return t.Job, nil
+	})
+}
+
+// CountJob answers how many deliveries a job would match now, and changes nothing. Errors: as StartJob,
+// [webhook.ErrBusy] when it takes too long.
+func (d *Dispatcher) CountJob(ctx context.Context, spec webhook.JobSpec) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, countFor)
+	defer cancel()
+	t, err := d.planJob(ctx, spec)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0
+	for !t.Progress.Done {
+		step, err := d.stepJob(ctx, &t, jobChunk, true)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return 0, fmt.Errorf("counting takes longer than %s, ask for a shorter span: %w", countFor, webhook.ErrBusy)
+		}
+		if err != nil {
+			return 0, err
+		}
+		sum += step.matched
+	}
+	return sum, nil
+}
+
+// planJob checks a spec and says which endpoints it is about.
+func (d *Dispatcher) planJob(ctx context.Context, spec webhook.JobSpec) (webhook.TakenJob, error) {
+	if err := spec.Validate(); err != nil {
+		return webhook.TakenJob{}, err
+	}
+	spec.EventIDs = slices.Compact(slices.Sorted(slices.Values(spec.EventIDs))) // each counts once
+	now := time.Now().Truncate(time.Millisecond).UTC()
+	if spec.Until.IsZero() || spec.Until.After(now) {
+		spec.Until = now
+	}
+	if !spec.Until.After(spec.Since) {
+		return webhook.TakenJob{}, webhook.Invalid("since", "must be in the past")
+	}
+	t := webhook.TakenJob{Job: webhook.Job{ID: webhook.NewID(webhook.JobPrefix), JobSpec: spec, State: webhook.JobRunning, StartedAt: now}}
+	if spec.EndpointID != "" {
+		t.Endpoints = []string{spec.EndpointID}
+		_, err := d.store.Endpoint(ctx, webhook.EndpointRef{Brand: spec.Brand, ID: spec.EndpointID})
+		return t, err
+	}
+	endpoints, err := d.store.Routes(ctx, spec.Brand)
+	for _, e := range endpoints {
+		t.Endpoints = append(t.Endpoints, e.ID)
+	}
+	return t, err
+}
+
+// Job returns one job, with its account as it is now. Errors: [webhook.ErrNotFound], [webhook.ErrUnavailable].
+func (d *Dispatcher) Job(ctx context.Context, id string) (webhook.Job, error) {
+	return within(ctx, d, "job", func(ctx context.Context) (webhook.Job, error) { return d.store.Job(ctx, id) })
+}
+
+// Jobs returns a page of jobs, the last begun first. Errors: [webhook.FieldError] of "cursor", [webhook.ErrUnavailable].
+func (d *Dispatcher) Jobs(ctx context.Context, q webhook.JobQuery) (webhook.Page[webhook.Job], error) {
+	return within(ctx, d, "jobs", func(ctx context.Context) (webhook.Page[webhook.Job], error) { return d.store.Jobs(ctx, q) })
+}
+
+// CancelJob ends a job, if it still runs, and answers it: nothing more is matched. What was sent goes on. Errors:
+// [webhook.ErrNotFound], [webhook.ErrUnavailable].
+func (d *Dispatcher) CancelJob(ctx context.Context, id string) (webhook.Job, error) {
+	return within(ctx, d, "cancel job", func(ctx context.Context) (webhook.Job, error) {
+		if err := d.store.CancelJob(ctx, id); err != nil {
+			return webhook.Job{}, err
+		}
+		return d.store.Job(ctx, id)
+	})
+}
+
+// work takes jobs until ctx ends, and returns when none is worked on any more.
+func (d *Dispatcher) work(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	free := make(chan struct{}, jobsAtOnce)
+	for sleep(ctx, jobsEvery/2+rand.N(jobsEvery)) {
+		select {
+		case free <- struct{}{}:
+		default:
+			continue
+		}
+		owner := webhook.NewID("")
+		t, ok, err := d.store.TakeJob(ctx, owner)
+		if err != nil && !errors.Is(err, webhook.ErrUnavailable) {
+			d.log.ErrorContext(ctx, "a job cannot be worked on", "error", err)
+		}
+		if err != nil || !ok {
+			<-free
+			continue
+		}
+		all.Go(func() {
+			defer func() { <-free }()
+			d.workOn(ctx, owner, t)
+		})
+	}
+}
+
+// workOn goes on with a job until it is done, cancelled, or another's. What is done twice, as a step's end was not kept,
+// changes nothing the second time.
+func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJob) {
+	log := d.log.With("job", t.ID, "kind", t.Kind, "brand", t.Brand)
+	pause := 100 * time.Millisecond
+	last := time.Now()
+	for ctx.Err() == nil {
+		began := time.Now()
+		most, err := d.leave(ctx, t, began.Sub(last))
+		if err == nil && most == 0 {
+			if !d.keepJob(ctx, owner, t, leaveAgain) {
+				return
+			}
+			continue
+		}
+		before, step := t.Progress, jobStep{}
+		if err == nil {
+			last = began
+			step, err = d.stepJob(ctx, &t, most, false)
+		}
+		if err != nil {
+			t.Progress = before
+			if ctx.Err() == nil && !errors.Is(err, webhook.ErrUnavailable) {
+				log.ErrorContext(ctx, "job does not get on; it is tried again", "error", err)
+			}
+			if !d.keepJob(ctx, owner, t, pause) {
+				return
+			}
+			pause = min(2*pause, jobWord)
+			continue
+		}
+		pause = 100 * time.Millisecond
+		if t.Progress.Done {
+			if ok, err := d.store.SaveJob(ctx, t.ID, owner, t.Progress); err != nil || !ok {
+				return // another finds nothing left to do
+			}
+			log.InfoContext(ctx, "job done")
+			return
+		}
+		if !d.keepJob(ctx, owner, t, time.Until(began.Add(step.takes(t.PerSecond)))) {
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerFor)
+	defer cancel()
+	t.Progress.Left = true
+	_, _ = d.store.SaveJob(ctx, t.ID, owner, t.Progress) // else its time runs out
+}
+
+// leave is how much a job may do now: it gives way while the workers do not keep up with live deliveries, but for a
+// little each second.
+func (d *Dispatcher) leave(ctx context.Context, t webhook.TakenJob, since time.Duration) (int, error) {
+	behind, err := d.queue.Behind(ctx)
+	switch {
+	case err != nil || behind <= pendingMost:
+		return chunkOf(t.PerSecond), err
+	case since < time.Second:
+		return 0, nil
+	}
+	return min(chunkOf(t.PerSecond), jobTrickle), nil
+}
+
+// keepJob saves how far a job is, waits, and keeps it meanwhile; false when it is no longer this owner's.
+func (d *Dispatcher) keepJob(ctx context.Context, owner string, t webhook.TakenJob, wait time.Duration) bool {
+	for {
+		ok, err := d.store.SaveJob(ctx, t.ID, owner, t.Progress)
+		if err == nil && !ok {
+			return false
+		}
+		if wait <= 0 || !sleep(ctx, min(wait, jobWord)) {
+			return true
+		}
+		if wait -= jobWord; wait <= 0 {
+			return true
+		}
+	}
+}

@@ -1,0 +1,13 @@
+-- Settles an open delivery as cancelled, wherever it is, and releases what may run.
+--
+-- ARGV  7 event  8 lifetime of a settled record, ms
+-- Answer: {1 if it was open, runs released {{event, run, queue}, …}, wake-up}
+-- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
+local event = ARGV[7]
+local left = 0
+for _, set in ipairs({LINE, OUT, RETRY}) do left = left + redis.call('ZREM', set, event) end
+if left == 0 then return {0, {}, {}} end
+settle(event, 'cancelled', ARGV[8])
+local ep = endpoint()
+local runs = release(ep)
+return {1, runs, wakeup(ep)}
