@@ -25,7 +25,7 @@ type rolling struct {
 	store string
 
 	mu sync.Mutex
-	// apis are those that are ready, as a balancer knows them.
+	// apis are those that are ready, as a balancer knows them; nil for one that is not.
 	apis []*httpapi.Client
 	next int
 	// received counts the 2xx of each event, published those that were accepted.
@@ -45,21 +45,28 @@ func (r *rolling) begin(program string, args ...string) *child {
 	return c
 }
 
-// end terminates a process, which must drain.
-func (r *rolling) end(c *child) {
+// end terminates a process, which must drain. An API process, the i-th, gets no more requests once it is not ready.
+func (r *rolling) end(i int, c *child) {
 	r.Helper()
 	c.terminate(r.T)
+	if c.api != "" {
+		c.awaitReady(r.T, 503, "shutting down\n")
+		r.balance(i, nil)
+	}
 	if code := c.exit(); code != exitDone || len(c.logged("drained")) != 1 {
 		r.Errorf("%v: exit code %d", c.cmd.Args[1:], code)
 	}
 }
 
-// balance makes an API process the i-th.
+// balance makes an API process the i-th; nil, that there is none.
 func (r *rolling) balance(i int, c *child) {
 	r.Helper()
-	client, err := httpapi.NewClient(c.api, testKey, nil)
-	if err != nil {
-		r.Fatal(err)
+	var client *httpapi.Client
+	if c != nil {
+		var err error
+		if client, err = httpapi.NewClient(c.api, testKey, nil); err != nil {
+			r.Fatal(err)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,8 +76,12 @@ func (r *rolling) balance(i int, c *child) {
 func (r *rolling) api() *httpapi.Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.next++
-	return r.apis[r.next%len(r.apis)]
+	for {
+		r.next++
+		if client := r.apis[r.next%len(r.apis)]; client != nil {
+			return client
+		}
+	}
 }
 
 // publish goes to each API process in turn, and to the next when nobody listens there. Any other error is one.
@@ -186,7 +197,7 @@ func deploy(t *testing.T, apis, workers, times, perSecond int, program func(n in
 			kind = "--role=api"
 		}
 		if processes[i] != nil {
-			r.end(processes[i])
+			r.end(i, processes[i])
 		}
 		if processes[i] = r.begin(program(n), kind); i < apis {
 			r.balance(i, processes[i])
