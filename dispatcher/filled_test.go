@@ -52,10 +52,10 @@ func newFilled(t *testing.T, events int) *filled {
 	}
 	failure := webhook.Verdict{Outcome: webhook.OutcomeDead, Reason: webhook.ReasonHTTPStatus, State: webhook.StateDead, DeathReason: webhook.DeathMaxAttempts, Counts: true}
 	for i := range events {
-		switch {
-		case i%50 == 10:
+		switch i % 50 {
+		case 10:
 			f.died = append(f.died, f.settled(i, failure, 0))
-		case i%50 == 20:
+		case 20:
 			f.open = append(f.open, f.settled(i, webhook.Verdict{Outcome: webhook.OutcomeRetrying, Reason: webhook.ReasonHTTPStatus,
 				State: webhook.StateRetrying, Counts: true, NextAttemptAt: time.Now().Add(time.Hour)}, 0))
 		default:

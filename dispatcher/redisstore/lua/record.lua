@@ -174,7 +174,9 @@ if open then
   if state == 'dead' then
     redis.call('HSET', key, 'dr', ARGV[12])
     redis.call('ZADD', KEYS[7], now, event)
-    redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', '(' .. ARGV[20])
+    for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', '(' .. ARGV[20], 'LIMIT', 0, 10)) do
+      redis.call('ZREM', KEYS[7], old) -- the rest is the janitor's
+    end
     redis.call('PEXPIRE', KEYS[7], ARGV[21])
   end
 elseif redis.call('PTTL', key) < 0 then
