@@ -210,16 +210,22 @@ func awaitDead(t *testing.T, d *dispatchertest.Dispatcher, event, endpoint strin
 	})
 }
 
-func TestDeadLetterJobs(t *testing.T) {
-	t.Parallel()
+// withDead runs a dispatcher with so many dead letters, of events e00, e01, ….
+func withDead(t *testing.T, n int) (*dispatchertest.Dispatcher, *dispatchertest.Receiver) {
+	t.Helper()
 	d := dispatchertest.Start(t, once)
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	r.Answer(refuse)
-	ids := numbered("e", 12)
-	publishIDs(t, d, ids...)
-	for _, id := range ids {
+	publishIDs(t, d, numbered("e", n)...)
+	for _, id := range numbered("e", n) {
 		d.WaitState(t, "acme", id, webhook.StateDead)
 	}
+	return d, r
+}
+
+func TestDeadLetterJobs(t *testing.T) {
+	t.Parallel()
+	d, r := withDead(t, 12)
 	run := func(spec webhook.JobSpec) webhook.Job {
 		spec.Brand = "acme"
 		j, err := d.StartJob(t.Context(), spec)
@@ -246,31 +252,25 @@ func TestDeadLetterJobs(t *testing.T) {
 // A cancelled job sends nothing more; what it sent goes on.
 func TestCancelJob(t *testing.T) {
 	t.Parallel()
-	d := dispatchertest.Start(t, once)
-	r := d.Receiver(t, "acme", webhook.PurposeStatus)
-	r.Answer(refuse)
-	ids := numbered("e", 10)
-	publishIDs(t, d, ids...)
-	for _, id := range ids {
-		d.WaitState(t, "acme", id, webhook.StateDead)
-	}
+	const deaths = 10
+	d, r := withDead(t, deaths)
 	r.Answer(nil)
 	j, err := d.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobResend, Brand: "acme", PerSecond: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Wait(t, len(ids)+1)
+	r.Wait(t, deaths+1)
 	j, err = d.CancelJob(t.Context(), j.ID)
 	if err != nil || j.State != webhook.JobCancelled || j.FinishedAt.IsZero() {
 		t.Fatalf("cancelled %+v, %v", j, err)
 	}
 	j = awaitJob(t, d, j.ID)
-	if j.Delivered != j.Matched || j.Matched == 0 || j.Matched == len(ids) {
+	if j.Delivered != j.Matched || j.Matched == 0 || j.Matched == deaths {
 		t.Errorf("account %+v", j.Account)
 	}
 	left, err := d.DeadLetters(t.Context(), webhook.DeadLetterQuery{Brand: "acme", Slice: webhook.Slice{Limit: 20}})
-	if err != nil || len(left.Items) != len(ids)-j.Matched {
-		t.Errorf("%d dead letters left of %d, matched %d, %v", len(left.Items), len(ids), j.Matched, err)
+	if err != nil || len(left.Items) != deaths-j.Matched {
+		t.Errorf("%d dead letters left of %d, matched %d, %v", len(left.Items), deaths, j.Matched, err)
 	}
 }
 
