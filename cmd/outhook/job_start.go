@@ -56,7 +56,10 @@ type starting struct {
 // run begins the job and tells of it as the flags say.
 func (f *startFlags) run(ctx context.Context, what starting) error {
 	j, err := what.begin(ctx)
-	if err != nil {
+	switch {
+	case err != nil && f.dryRun: // whatever was answered, there is no job
+		return what.api.refusal(err, what.thing, jobFields())
+	case err != nil:
 		return what.refusal(ctx, err)
 	}
 	s := what.screen

@@ -103,6 +103,10 @@ func TestJobCommandsRefused(t *testing.T) {
 	if want := regexp.MustCompile(`^outhook: dead-letter resend: http://127.0.0.1:1 gave no answer: .*; the job may have begun: see outhook job list --brand acme\n$`); !want.MatchString(got.errOut) || got.code != exitFailed {
 		t.Errorf("%+v", got)
 	}
+	got = command(t, []string{"OUTHOOK_SERVER=http://127.0.0.1:1", "OUTHOOK_KEY=" + testKey}, append([]string{"dead-letter", "resend", "--dry-run"}, all...)...)
+	if want := regexp.MustCompile(`^outhook: dead-letter resend: http://127.0.0.1:1 gave no answer: [^;]*\n$`); !want.MatchString(got.errOut) || got.code != exitFailed {
+		t.Errorf("%+v", got)
+	}
 }
 
 // Nothing is meant of all by a slip: not by an empty variable, nor by a filter that was forgotten.
