@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -131,7 +132,7 @@ func (d *Dispatcher) published(ctx context.Context, t *webhook.TakenJob, ref web
 	found, after, err := d.store.Published(ctx, t.Brand, t.Span, t.Progress.After, most)
 	var events []string
 	for _, e := range found {
-		if !d.catalog.Matches(endpoint, e.Type) {
+		if !d.catalog.Matches(endpoint, e.Type) || slices.Contains(events, e.ID) { // two may have finished it at the same time
 			continue
 		}
 		told, err := d.mayBeTold(ctx, webhook.EventRef{Brand: t.Brand, ID: e.ID}, e.Type, ref.ID)

@@ -12,6 +12,7 @@ import (
 
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
+	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/embedded/redistest"
 )
@@ -246,6 +247,28 @@ func TestDeadLetterJobs(t *testing.T) {
 	left, err := d.DeadLetters(t.Context(), webhook.DeadLetterQuery{Brand: "acme", Slice: webhook.Slice{Limit: 10}})
 	if err != nil || len(left.Items) != 0 {
 		t.Errorf("left %v, %v", left.Items, err)
+	}
+}
+
+// An event that two finished at the same time stands in the list twice, and is counted once.
+func TestWhatStandsTwiceInTheListIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t).Client(t)
+	d := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Redis = rdb })
+	began := time.Now().Add(-time.Minute)
+	publishIDs(t, d, "e1", "e2")
+	e := event("e1")
+	store, err := redisstore.New(redisstore.Config{Redis: rdb, Keys: redisstore.NewKeyRing(), QueueFor: func(webhook.EndpointRef) string { return "live-0" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Finish(t.Context(), []webhook.Event{e}); err != nil {
+		t.Fatal(err)
+	}
+	late := d.Receiver(t, "acme", webhook.PurposeStatus)
+	spec := webhook.JobSpec{Kind: webhook.JobRecover, Brand: "acme", EndpointID: late.Endpoint.ID, Span: webhook.Span{Since: began}}
+	if n, err := d.CountJob(t.Context(), spec); err != nil || n != 2 {
+		t.Errorf("would match %d, %v", n, err)
 	}
 }
 

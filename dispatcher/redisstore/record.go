@@ -69,7 +69,7 @@ func (s *Store) recordCall(set webhook.Settlement) (call, error) {
 		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds(), set.Revision,
 		v.Panics, string(v.Signal), began, took, pause,
 		s.cfg.Breaker.Failures, s.cfg.Breaker.OpenFor.Milliseconds(), s.cfg.Breaker.MaxOpenFor.Milliseconds(),
-		max(0, s.cfg.AutoDisableAfter.Milliseconds()), answerOf(set.Attempt), answer), nil
+		max(0, s.cfg.AutoDisableAfter.Milliseconds()), answerOf(set.Attempt), answer, s.cfg.MaxAge.Milliseconds()), nil
 }
 
 // answerOf says in a word what an attempt brought: "410", or "timeout".

@@ -41,6 +41,9 @@ func (s *Store) Reopen(ctx context.Context, refs []webhook.DeliveryRef, how webh
 	waiting := 0
 	for n, i := range of {
 		a := list(answers[n])
+		if text(a, 0) == "newer" {
+			return nil, nil, 0, fmt.Errorf("reopen: delivery of %s to %s: %w", refs[i].EventID, refs[i].Endpoint(), errFormat)
+		}
 		if done[i] = webhook.Reopened(text(a, 0)); done[i] == webhook.ReopenedSent && !heads[i].isKept {
 			done[i] = webhook.ReopenedNoBody
 		}
@@ -133,6 +136,9 @@ func (s *Store) Cancel(ctx context.Context, ref webhook.DeliveryRef) (bool, webh
 		return false, webhook.Release{}, err
 	}
 	a := list(answer)
+	if a[0] == int64(2) {
+		return false, webhook.Release{}, fmt.Errorf("cancel: delivery of %s to %s: %w", ref.EventID, ref.Endpoint(), errFormat)
+	}
 	return a[0] == int64(1), releaseOf(ref.Endpoint(), a[1:]), nil
 }
 

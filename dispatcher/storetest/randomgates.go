@@ -60,12 +60,14 @@ type gateWalk struct {
 	rand      *rand.Rand
 	ref       webhook.EndpointRef
 	forgetful bool
-	events    []webhook.Event
-	settled   map[string]webhook.State
-	tasks     map[string]gateTask
-	flights   []flight
-	alarms    []time.Time
-	rate      webhook.RateLimit
+	// stale: what is cancelled, or due now, leaves its task behind.
+	stale   bool
+	events  []webhook.Event
+	settled map[string]webhook.State
+	tasks   map[string]gateTask
+	flights []flight
+	alarms  []time.Time
+	rate    webhook.RateLimit
 	// posts are the times of what was sent under the rate limit that stands.
 	posts []time.Time
 	off   bool
@@ -168,7 +170,7 @@ func (w *gateWalk) work(early bool) {
 	case webhook.ClaimGo:
 		w.enter(run, c)
 	case webhook.ClaimStale:
-		if !w.forgetful {
+		if !w.forgetful && !w.stale {
 			w.broken("%s is stale", run.ID())
 		}
 	default:
@@ -191,7 +193,7 @@ func (w *gateWalk) enter(run webhook.Run, c webhook.Claim) {
 		w.follow(r)
 		return
 	}
-	if c.Probe && len(w.flights) > 0 {
+	if c.Probe && len(w.flights) > 0 && !w.stale {
 		w.broken("%s probes beside %+v", run.ID(), w.flights)
 	}
 	w.post(c.Wait)

@@ -106,6 +106,39 @@ var reopenTests = map[string]func(*T){
 		t.wantRuns(t.settle(live[0], delivered()), "live2")
 		t.wantRuns(t.settle(runs[0], delivered())) // three are in flight: half of the slots are not free
 	},
+	"Reopen/of a deleted endpoint only what is meant is gone, and not what the job sent before": func(t *T) {
+		ref := t.endpoint("a")
+		for _, id := range []string{"sent", "dead"} {
+			t.settle(t.runOf(id, "a"), dead(webhook.DeathMaxAge))
+		}
+		t.settle(t.runOf("delivered", "a"), delivered())
+		how := webhook.Reopening{Trigger: webhook.TriggerResend, States: []webhook.State{webhook.StateDead}, Job: "job_1"}
+		t.reopen(how, webhook.ReopenedSent, "sent:a")
+		t.must(t.DeleteEndpoint(t.Context(), ref))
+		t.wantReopened(how, []string{"sent:a", "dead:a", "delivered:a", "sent:never"}, "other", "gone", "other", "other")
+		t.wantReopened(resending(), []string{"dead:a", "delivered:a", "sent:never"}, "gone", "gone", "gone")
+	},
+	"Reopen/what was found too old before is not given up after": func(t *T) {
+		ref := t.endpoint("a", serial)
+		t.runOf("first", "a")
+		t.admit(t.event("e"), "a")
+		t.disable(ref)
+		t.pass(maxAge + time.Second)
+		b := t.inspect(ref)
+		old := slices.IndexFunc(b.Doomed, func(d webhook.Doomed) bool { return d.Ref.EventID == "e" })
+		if old < 0 {
+			t.Fatalf("doomed %+v", b.Doomed)
+		}
+		ending := webhook.Settlement{Run: webhook.Run{DeliveryRef: b.Doomed[old].Ref},
+			Verdict: webhook.Verdict{State: b.Doomed[old].State, DeathReason: b.Doomed[old].Death}}
+		_, err := t.Record(t.Context(), ending)
+		t.must(err)
+		t.wantState("e", "a", webhook.StateDead)
+		t.reopen(resending(), webhook.ReopenedSent, "e:a")
+		_, err = t.Record(t.Context(), ending) // another's, or the same command sent once more
+		t.must(err)
+		t.wantState("e", "a", webhook.StateWaiting)
+	},
 	"Reopen/two jobs, and the same one twice": func(t *T) {
 		t.endpoint("a")
 		t.settle(t.runOf("e", "a"), dead(webhook.DeathMaxAge))

@@ -113,7 +113,9 @@ local function settle(event, state, lifetime)
   redis.call('HSET', key, 'v', '1', 'st', state, 'up', now)
   redis.call('HDEL', key, 'q', 'pub', 'exp', 'tr', 'bq')
   redis.call('PEXPIRE', key, lifetime)
-  if job then redis.call('HINCRBY', beside('c') .. ':' .. job, state, 1) end
+  if not job then return end
+  local account = beside('c') .. ':' .. job
+  if redis.call('EXISTS', account) == 1 then redis.call('HINCRBY', account, state, 1) end -- else it ended, and would have no end
 end
 
 -- start gives a delivery a slot and a new run; answers event, run, queue.

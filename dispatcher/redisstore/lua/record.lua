@@ -12,12 +12,13 @@
 --       27 the receiver asks for a pause until, ms (0 not)  28 failures that open the breaker  29 first rest, ms
 --       30 longest rest, ms  31 nothing but failures for so long disables the endpoint, ms (0 never)  32 what the
 --       attempt brought, to be kept if it disables the endpoint  33 the answer, packed ('' nothing is kept of it)
+--       34 maxAge, ms
 -- Answer: {runs released {{event, run, queue}, …}, wake-up, 'open' or 'closed' if the breaker changed, reason if the endpoint
 --         was disabled}; the same runs again for a known attempt id.
 -- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
 local event, run, attempt, state = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
 local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn')
+local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp')
 
 -- again answers what was released when this attempt was recorded first: it went
 -- out in that millisecond. Others may have; to enqueue a run twice is harmless.
@@ -150,8 +151,16 @@ local function despair(ep)
   return redis.call('HINCRBY', ENDPOINT, 'fn', 1) >= 20 and ep.failing > 0 and now - ep.failing >= tonumber(ARGV[31])
 end
 
+-- renewed tells whether a delivery that was found at its end, in the line or without its task, was sent once more since.
+local function renewed()
+  if state == 'expired' then return not r[10] or now < tonumber(r[10]) end
+  local began = r[9] or redis.call('ZSCORE', LINE, event)
+  return state == 'dead' and began and now < tonumber(began) % REPLAY + tonumber(ARGV[34])
+end
+
 local sets = {}
-if run == '0' then sets = r[1] and {LINE, RETRY} or {LINE, RETRY, OUT} -- no record: it ended by itself
+if run == '0' and renewed() then -- whoever looked has the last word no more
+elseif run == '0' then sets = r[1] and {LINE, RETRY} or {LINE, RETRY, OUT} -- no record: it ended by itself
 elseif state == 'delivered' then sets = {OUT, RETRY, LINE}
 elseif r[1] == run then sets = {OUT, RETRY} end
 local open = not r[2] and leave(sets)
