@@ -89,3 +89,26 @@ func TestJobsOfABrandAreBounded(t *testing.T) {
 		t.Errorf("of another brand: %v", err)
 	}
 }
+
+// What is erased has no jobs that go on.
+func TestEraseEndsJobs(t *testing.T) {
+	t.Parallel()
+	d := dispatchertest.Start(t, once)
+	r := d.Receiver(t, "acme", webhook.PurposeStatus)
+	allDead(t, d, r, numbered("e", 3)...)
+	slow, err := d.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobResend, Brand: "acme", PerSecond: 0.001})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Wait(t, 4)
+	erase, err := d.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobErase, Brand: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if erase = awaitJob(t, d, erase.ID); erase.State != webhook.JobDone {
+		t.Errorf("erase is %s", erase.State)
+	}
+	if slow, err = d.Job(t.Context(), slow.ID); err != nil || slow.State != webhook.JobCancelled {
+		t.Errorf("the other job is %s, %v", slow.State, err)
+	}
+}
