@@ -24,8 +24,11 @@ func (d *Dispatcher) stepErase(ctx context.Context, t *webhook.TakenJob, most in
 	p := &t.Progress
 	switch p.Phase {
 	case eraseKeys:
+		if err := d.eraseKeys(ctx, t.Brand); err != nil {
+			return jobStep{}, err
+		}
 		p.Phase++
-		return jobStep{}, d.eraseKeys(ctx, t.Brand)
+		return jobStep{}, d.endJobs(ctx, t.Brand)
 	case eraseEndpoints:
 		return jobStep{}, d.eachEndpoint(t, func(ref webhook.EndpointRef) (more bool, err error) {
 			if err := d.store.DeleteEndpoint(ctx, ref); err != nil && !errors.Is(err, webhook.ErrNotFound) {
@@ -78,6 +81,28 @@ func (d *Dispatcher) eraseKeys(ctx context.Context, brand string) error {
 		}
 	}
 	return nil
+}
+
+// endJobs cancels the jobs of a brand that run, but for those that erase it: they would wait at their pace for nothing.
+func (d *Dispatcher) endJobs(ctx context.Context, brand string) error {
+	q := webhook.JobQuery{Brand: brand, Slice: webhook.Slice{Limit: jobChunk}}
+	for {
+		found, err := d.store.Jobs(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, j := range found.Items {
+			if j.State != webhook.JobRunning || j.Kind == webhook.JobErase {
+				continue
+			}
+			if err := d.store.CancelJob(ctx, j.ID); err != nil && !errors.Is(err, webhook.ErrNotFound) {
+				return err
+			}
+		}
+		if q.After = found.Next; q.After == "" {
+			return nil
+		}
+	}
 }
 
 func (d *Dispatcher) eraseEvents(ctx context.Context, t *webhook.TakenJob, most int) (jobStep, error) {

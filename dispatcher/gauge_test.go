@@ -58,6 +58,12 @@ func TestRedisFillsUp(t *testing.T) {
 	if _, err := d.PublishBatch(t.Context(), []webhook.Event{event("batch")}); !errors.Is(err, webhook.ErrFull) {
 		t.Errorf("batch: %v", err)
 	}
+	if _, err := d.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobResend, Brand: "acme"}); !errors.Is(err, webhook.ErrFull) {
+		t.Errorf("job that sends: %v", err)
+	}
+	if _, err := d.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobDelete, Brand: "acme"}); err != nil {
+		t.Errorf("job that deletes: %v", err)
+	}
 	if err := d.Ready(t.Context()); err != nil {
 		t.Errorf("not ready to deliver: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -93,8 +94,9 @@ func (d *Dispatcher) candidates(ctx context.Context, t *webhook.TakenJob, ref we
 	}
 	switch {
 	case len(t.EventIDs) > 0:
-		next("")
-		return t.EventIDs, how, nil
+		chosen, after := someOf(t.EventIDs, p.After, most)
+		next(after)
+		return chosen, how, nil
 	case t.Kind != webhook.JobRecover:
 		died, after, err := d.store.Died(ctx, ref, t.Span, p.After, most)
 		if err == nil {
@@ -118,6 +120,17 @@ func (d *Dispatcher) candidates(ctx context.Context, t *webhook.TakenJob, ref we
 		next(after)
 	}
 	return published, how, err
+}
+
+// someOf are the next of a list, from a place on; after is empty at its end.
+func someOf(ids []string, place string, most int) (some []string, after string) {
+	from, _ := strconv.Atoi(place) // "" is its beginning
+	from = min(from, len(ids))
+	to := min(from+most, len(ids))
+	if to < len(ids) {
+		after = strconv.Itoa(to)
+	}
+	return ids[from:to], after
 }
 
 // published are the next events of a recover's span whose type the endpoint wants now.

@@ -18,6 +18,10 @@ const (
 	// jobsAtOnce bounds those that one process works on; jobsOfBrand those of a brand that run.
 	jobsAtOnce  = 16
 	jobsOfBrand = 20
+	// brandAtOnce bounds those of one brand that one process works on, so that there is room for those of others, and
+	// brandAnHour those that a brand begins, as each is kept for long.
+	brandAtOnce = 4
+	brandAnHour = 200
 	// jobWord is how often a job's owner says that it still works on it; well within what the store gives it.
 	jobWord = 3 * time.Second
 	// pendingMost is how many live deliveries may be pending while jobs go on at their pace; leaveAgain how long one
@@ -31,25 +35,15 @@ const (
 
 // StartJob begins a job, which the workers do: any of them goes on with it after another's end. A zero Until is now.
 // Errors: [webhook.FieldError]; [webhook.ErrNotFound] (endpoint); [webhook.ErrBusy] when so many jobs of the
-// brand run that this one must wait; [webhook.ErrUnavailable].
+// brand run, or began within an hour, that this one must wait; [webhook.ErrUnavailable].
 func (d *Dispatcher) StartJob(ctx context.Context, spec webhook.JobSpec) (webhook.Job, error) {
 	return within(ctx, d, "start job", func(ctx context.Context) (webhook.Job, error) {
 		t, err := d.planJob(ctx, spec)
 		if err != nil {
 			return webhook.Job{}, err
 		}
-		recent, err := d.store.Jobs(ctx, webhook.JobQuery{Brand: spec.Brand, Slice: webhook.Slice{Limit: 2 * jobsOfBrand}})
-		if err != nil {
+		if err := d.mayBegin(ctx, spec); err != nil {
 			return webhook.Job{}, err
-		}
-		running := 0
-		for _, j := range recent.Items {
-			if j.State == webhook.JobRunning {
-				running++
-			}
-		}
-		if running >= jobsOfBrand {
-			return webhook.Job{}, fmt.Errorf("%d jobs of the brand run: %w", running, webhook.ErrBusy)
 		}
 		if err := d.store.CreateJob(ctx, t.Job, t.Endpoints); err != nil {
 			return webhook.Job{}, err
@@ -57,6 +51,26 @@ func (d *Dispatcher) StartJob(ctx context.Context, spec webhook.JobSpec) (webhoo
 		d.log.InfoContext(ctx, "job begun", "job", t.ID, "kind", t.Kind, "brand", t.Brand, "endpoint", t.EndpointID)
 		return t.Job, nil
 	})
+}
+
+// mayBegin refuses a job when there are too many of the brand, or no room to keep it or what it sends. To erase a brand, and
+// to delete what fills Redis, there is always room.
+func (d *Dispatcher) mayBegin(ctx context.Context, spec webhook.JobSpec) error {
+	if spec.Kind == webhook.JobErase {
+		return nil
+	}
+	running, begun, err := d.store.CountJobs(ctx, spec.Brand, time.Now().Add(-time.Hour))
+	switch {
+	case err != nil:
+		return err
+	case running >= jobsOfBrand:
+		return fmt.Errorf("%d jobs of the brand run: %w", running, webhook.ErrBusy)
+	case begun >= brandAnHour:
+		return fmt.Errorf("%d jobs of the brand began within an hour: %w", begun, webhook.ErrBusy)
+	case spec.Kind == webhook.JobDelete:
+		return nil
+	}
+	return d.gauge.room(ctx)
 }
 
 // CountJob answers how many deliveries a job would match now, and changes nothing. Errors: as StartJob,
@@ -134,6 +148,7 @@ func (d *Dispatcher) work(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	free := make(chan struct{}, jobsAtOnce)
+	var brands sharing
 	for sleep(ctx, jobsEvery/2+rand.N(jobsEvery)) {
 		select {
 		case free <- struct{}{}:
@@ -149,8 +164,14 @@ func (d *Dispatcher) work(ctx context.Context) {
 			<-free
 			continue
 		}
+		if !brands.take(t) {
+			d.leaveJob(ctx, owner, t)
+			<-free
+			continue
+		}
 		all.Go(func() {
 			defer func() { <-free }()
+			defer brands.give(t)
 			d.workOn(ctx, owner, t)
 		})
 	}
@@ -199,6 +220,11 @@ func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJo
 			return
 		}
 	}
+	d.leaveJob(ctx, owner, t)
+}
+
+// leaveJob lets another owner go on with a job at once.
+func (d *Dispatcher) leaveJob(ctx context.Context, owner string, t webhook.TakenJob) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerFor)
 	defer cancel()
 	t.Progress.Left = true

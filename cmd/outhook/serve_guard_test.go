@@ -84,8 +84,10 @@ func TestServeOnAFullRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := server.Admin(t)
-	if err := admin.Set(t.Context(), "ballast", strings.Repeat("x", 16<<20), 0).Err(); err != nil { // beside which nothing else counts
-		t.Fatal(err)
+	for i := range 64 { // beside which nothing else counts
+		if err := admin.Set(t.Context(), fmt.Sprint("ballast", i), strings.Repeat("x", 256<<10), 0).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, used, _ := strings.Cut(admin.Info(t.Context(), "memory").Val(), "used_memory:")
 	var bytes int

@@ -69,7 +69,7 @@ func (s *Store) CreateJob(ctx context.Context, j webhook.Job, endpoints []string
 	}
 	k, begun := keysOfJobs(), millis(j.StartedAt)
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.HSet(ctx, k.prefix+j.ID, "v", "1", "state", string(webhook.JobRunning), "spec", packed, "begun", begun)
+		p.HSet(ctx, k.prefix+j.ID, "v", "1", "state", string(webhook.JobRunning), "spec", packed, "begun", begun, "brand", j.Brand)
 		p.PExpire(ctx, k.prefix+j.ID, s.jobsFor())
 		p.ZAdd(ctx, k.jobs, redis.Z{Score: float64(begun), Member: j.Brand + ":" + j.ID})
 		p.ZRemRangeByScore(ctx, k.jobs, "-inf", fmt.Sprint(millis(s.cfg.Now().Add(-s.jobsFor()))))
@@ -237,7 +237,7 @@ func (s *Store) SaveJob(ctx context.Context, id, owner string, p webhook.JobProg
 		state = webhook.JobDone
 	}
 	if p.Left {
-		until = time.UnixMilli(0)
+		until = s.cfg.Now() // behind those that wait for an owner
 	}
 	return s.saveJob(ctx, id, owner, at, state, until)
 }

@@ -101,6 +101,10 @@ func methods(w *world) []method {
 		{"Jobs", false, func(ctx context.Context, s webhook.Store) error {
 			return discard(s.Jobs(ctx, webhook.JobQuery{Brand: brand, Slice: page}))
 		}},
+		{"CountJobs", false, func(ctx context.Context, s webhook.Store) error {
+			_, _, err := s.CountJobs(ctx, brand, w.clock.Now())
+			return err
+		}},
 		{"TakeJob", true, func(ctx context.Context, s webhook.Store) error {
 			_, _, err := s.TakeJob(ctx, "owner")
 			return err

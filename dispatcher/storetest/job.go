@@ -49,6 +49,27 @@ var jobTests = map[string]func(*T){
 		t.save(j.ID, "two", p, true)
 		t.take("three", j.ID)
 	},
+	"Job/one that was left comes behind those that wait": func(t *T) {
+		first := t.job(webhook.JobSpec{Kind: webhook.JobResend})
+		t.take("one", first.ID)
+		second := t.job(webhook.JobSpec{Kind: webhook.JobResend})
+		t.save(first.ID, "one", webhook.JobProgress{Left: true}, true)
+		t.take("two", second.ID)
+		t.take("three", first.ID)
+	},
+	"Job/are counted by brand": func(t *T) {
+		t.job(webhook.JobSpec{Kind: webhook.JobResend})
+		t.pass(time.Hour)
+		ended := t.job(webhook.JobSpec{Kind: webhook.JobResend})
+		t.must(t.CancelJob(t.Context(), ended.ID))
+		t.must(t.CreateJob(t.Context(), webhook.Job{ID: webhook.NewID(webhook.JobPrefix),
+			JobSpec: webhook.JobSpec{Kind: webhook.JobResend, Brand: t.brand + "-b"}, StartedAt: t.now()}, nil))
+		running, begun, err := t.CountJobs(t.Context(), t.brand, t.now())
+		t.must(err)
+		if running != 1 || begun != 1 {
+			t.Fatalf("%d run, %d begun, want 1 and 1", running, begun)
+		}
+	},
 	"Job/ends": func(t *T) {
 		j := t.job(webhook.JobSpec{Kind: webhook.JobResend})
 		t.take("one", j.ID)

@@ -121,6 +121,8 @@ type Store interface {
 	Job(ctx context.Context, id string) (Job, error)
 	// Jobs returns a page of jobs, the last begun first. Errors: as Events.
 	Jobs(ctx context.Context, q JobQuery) (Page[Job], error)
+	// CountJobs counts a brand's jobs that run, and those that began since then.
+	CountJobs(ctx context.Context, brand string, since time.Time) (running, begun int, err error)
 	// CancelJob ends a job that runs; nothing happens to one that ended. Errors: [ErrNotFound].
 	CancelJob(ctx context.Context, id string) error
 	// TakeJob gives a running job that nobody works on to owner, for some seconds; ok is false when there is none.
