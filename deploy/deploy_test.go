@@ -10,9 +10,14 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	_ = os.Unsetenv(redistest.EnvACL) // what compose starts has users of its own
+	goleak.VerifyTestMain(m)
+}
 
 // given is what an operator has to set before compose starts anything.
 func given() map[string]string {

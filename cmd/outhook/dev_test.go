@@ -47,7 +47,7 @@ func TestDevOnce(t *testing.T) {
 
 func TestDevOnceOnRedis(t *testing.T) {
 	server := redistest.Start(t, "--appendonly", "yes") // else it is warned of
-	client := server.Client(t)
+	client := server.Admin(t)
 	if err := client.Set(t.Context(), "another:program", "x", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
