@@ -46,8 +46,9 @@ func TestDevOnce(t *testing.T) {
 }
 
 func TestDevOnceOnRedis(t *testing.T) {
+	t.Setenv(redistest.EnvACL, "") // a developer's
 	server := redistest.Start(t, "--appendonly", "yes") // else it is warned of
-	client := server.Admin(t)
+	client := server.Client(t)
 	if err := client.Set(t.Context(), "another:program", "x", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
