@@ -46,7 +46,7 @@ func TestDevOnce(t *testing.T) {
 }
 
 func TestDevOnceOnRedis(t *testing.T) {
-	t.Setenv(redistest.EnvACL, "") // a developer's
+	t.Setenv(redistest.EnvACL, "")                      // a developer's
 	server := redistest.Start(t, "--appendonly", "yes") // else it is warned of
 	client := server.Client(t)
 	if err := client.Set(t.Context(), "another:program", "x", 0).Err(); err != nil {
