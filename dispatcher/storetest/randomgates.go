@@ -52,6 +52,8 @@ type flight struct {
 	run   webhook.Run
 	claim webhook.Claim
 	began time.Time
+	// settings is which of the endpoint's it was sent with: what it brings says nothing of others.
+	settings int
 }
 
 // gateWalk has an endpoint, a queue with its alarms, and workers.
@@ -61,13 +63,15 @@ type gateWalk struct {
 	ref       webhook.EndpointRef
 	forgetful bool
 	// stale: what is cancelled, or due now, leaves its task behind.
-	stale   bool
-	events  []webhook.Event
-	settled map[string]webhook.State
-	tasks   map[string]gateTask
-	flights []flight
-	alarms  []time.Time
-	rate    webhook.RateLimit
+	stale bool
+	// settings counts the changes of the endpoint's.
+	settings int
+	events   []webhook.Event
+	settled  map[string]webhook.State
+	tasks    map[string]gateTask
+	flights  []flight
+	alarms   []time.Time
+	rate     webhook.RateLimit
 	// posts are the times of what was sent under the rate limit that stands.
 	posts []time.Time
 	off   bool
@@ -197,7 +201,7 @@ func (w *gateWalk) enter(run webhook.Run, c webhook.Claim) {
 		w.broken("%s probes beside %+v", run.ID(), w.flights)
 	}
 	w.post(c.Wait)
-	w.flights = append(w.flights, flight{run, c, w.now().Add(c.Wait)})
+	w.flights = append(w.flights, flight{run, c, w.now().Add(c.Wait), w.settings})
 }
 
 // post holds what is sent against the rate limit.
@@ -267,9 +271,17 @@ func (w *gateWalk) finish(v webhook.Verdict) {
 	if v.Disable != "" {
 		e, err := w.Endpoint(w.Context(), w.ref)
 		w.must(err)
-		w.off = e.DisabledReason != ""
+		if off := e.DisabledReason != ""; off != w.off {
+			w.off = off
+			w.settings++
+		}
 	}
-	w.judge(v.Signal, before, r.Breaker)
+	switch {
+	case f.settings == w.settings || r.Disabled != "":
+		w.judge(v.Signal, before, r.Breaker)
+	case r.Breaker != "":
+		w.broken("what was sent with other settings made the breaker %s", r.Breaker)
+	}
 	w.follow(r)
 	again, err := w.Record(w.Context(), s) // a resent command
 	w.must(err)

@@ -146,7 +146,11 @@ func (w *gateWalk) update1(limit int, rate webhook.RateLimit, off bool) {
 		return nil
 	})
 	w.must(err)
-	w.rate, w.off, w.posts, w.failures = rate, off, nil, 0
+	if w.off && !off { // enabled, its breaker begins anew
+		w.failures = 0
+	}
+	w.rate, w.off, w.posts = rate, off, nil
+	w.settings++
 	w.said("update: limit %d, rate %+v, off %v", limit, rate, off)
 	w.follow(r)
 }
