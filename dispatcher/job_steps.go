@@ -166,7 +166,7 @@ func (d *Dispatcher) reopen(ctx context.Context, t *webhook.TakenJob, ref webhoo
 	for i, id := range events {
 		refs[i] = webhook.DeliveryRef{Brand: ref.Brand, EventID: id, EndpointID: ref.ID}
 	}
-	done, releases, _, err := d.store.Reopen(ctx, refs, how)
+	done, releases, err := d.store.Reopen(ctx, refs, how)
 	if err != nil {
 		return jobStep{}, fmt.Errorf("reopen: %w", err)
 	}

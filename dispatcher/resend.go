@@ -32,7 +32,7 @@ func (d *Dispatcher) Resend(ctx context.Context, ref webhook.EventRef, endpointI
 		if err := d.gauge.room(ctx); err != nil {
 			return nil, err
 		}
-		done, releases, _, err := d.store.Reopen(ctx, refs, webhook.Reopening{Trigger: webhook.TriggerResend, States: settledStates(), Hurry: true})
+		done, releases, err := d.store.Reopen(ctx, refs, webhook.Reopening{Trigger: webhook.TriggerResend, States: settledStates(), Hurry: true})
 		if err != nil {
 			return nil, err
 		}

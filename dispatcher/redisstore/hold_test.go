@@ -51,7 +51,7 @@ func settledLongAgo(t *testing.T) (w *world, other *redisstore.Store, client *re
 
 func reopen(t *testing.T, s *redisstore.Store, ref webhook.DeliveryRef, how webhook.Reopening) (webhook.Reopened, []webhook.Run) {
 	t.Helper()
-	done, releases, _, err := s.Reopen(t.Context(), []webhook.DeliveryRef{ref}, how)
+	done, releases, err := s.Reopen(t.Context(), []webhook.DeliveryRef{ref}, how)
 	if err != nil {
 		t.Fatal(err)
 	}

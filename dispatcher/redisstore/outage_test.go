@@ -71,7 +71,7 @@ func methods(w *world) []method {
 			return discard(s.Health(ctx, []webhook.EndpointRef{ref}))
 		}},
 		{"Reopen", true, func(ctx context.Context, s webhook.Store) error {
-			_, _, _, err := s.Reopen(ctx, []webhook.DeliveryRef{{Brand: brand, EventID: "died", EndpointID: "a"}},
+			_, _, err := s.Reopen(ctx, []webhook.DeliveryRef{{Brand: brand, EventID: "died", EndpointID: "a"}},
 				webhook.Reopening{Trigger: webhook.TriggerResend, States: []webhook.State{webhook.StateDead}})
 			return err
 		}},

@@ -16,13 +16,13 @@ const bodySize = 4 << 10
 
 // Reopen implements [webhook.Store]: in one pipeline the events' lifetimes are raised, and their beginnings read, which
 // says what bodies are kept from then on (see retire.go); in another the deliveries begin once more.
-func (s *Store) Reopen(ctx context.Context, refs []webhook.DeliveryRef, how webhook.Reopening) ([]webhook.Reopened, []webhook.Release, int, error) {
+func (s *Store) Reopen(ctx context.Context, refs []webhook.DeliveryRef, how webhook.Reopening) ([]webhook.Reopened, []webhook.Release, error) {
 	if len(refs) == 0 {
-		return nil, nil, 0, nil
+		return nil, nil, nil
 	}
 	heads, err := s.keepBodies(ctx, refs, how.DryRun)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, nil, err
 	}
 	done := make([]webhook.Reopened, len(refs))
 	var calls []call
@@ -35,25 +35,22 @@ func (s *Store) Reopen(ctx context.Context, refs []webhook.DeliveryRef, how webh
 	}
 	answers, err := s.run(ctx, "reopen", calls)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, nil, err
 	}
 	var releases []webhook.Release
-	waiting := 0
 	for n, i := range of {
 		a := list(answers[n])
 		if text(a, 0) == "newer" {
-			return nil, nil, 0, fmt.Errorf("reopen: delivery of %s to %s: %w", refs[i].EventID, refs[i].Endpoint(), errFormat)
+			return nil, nil, fmt.Errorf("reopen: delivery of %s to %s: %w", refs[i].EventID, refs[i].Endpoint(), errFormat)
 		}
 		if done[i] = webhook.Reopened(text(a, 0)); done[i] == webhook.ReopenedSent && !heads[i].isKept {
 			done[i] = webhook.ReopenedNoBody
 		}
-		if r := releaseOf(refs[i].Endpoint(), a[1:3]); len(r.Runs) > 0 || r.Wakeup != nil {
+		if r := releaseOf(refs[i].Endpoint(), a[1:]); len(r.Runs) > 0 || r.Wakeup != nil {
 			releases = append(releases, r)
 		}
-		line, _ := a[3].(int64)
-		waiting = max(waiting, int(line))
 	}
-	return done, releases, waiting, nil
+	return done, releases, nil
 }
 
 func (s *Store) reopenCall(ref webhook.DeliveryRef, how webhook.Reopening, head eventHead) call {

@@ -31,7 +31,7 @@ func TestWhatANewerVersionSettledIsNotSentOnceMore(t *testing.T) {
 	}
 	for _, id := range []string{"dead", "running"} {
 		delivery := webhook.DeliveryRef{Brand: brand, EventID: id, EndpointID: "a"}
-		if done, _, _, err := w.Reopen(t.Context(), []webhook.DeliveryRef{delivery}, byHand()); err == nil || notThat(err) {
+		if done, _, err := w.Reopen(t.Context(), []webhook.DeliveryRef{delivery}, byHand()); err == nil || notThat(err) {
 			t.Errorf("reopen %s: %v, %v, want an error about the format", id, done, err)
 		}
 		if cancelled, _, err := w.Cancel(t.Context(), delivery); cancelled || err == nil || notThat(err) {
@@ -60,7 +60,7 @@ func TestARetryWithoutARecordIsNotLost(t *testing.T) {
 	ref := w.endpoint("a")
 	w.settle(w.run("e", "a"), webhook.Verdict{Outcome: webhook.OutcomeRetrying, State: webhook.StateRetrying, Counts: true, NextAttemptAt: w.clock.Now().Add(time.Hour)})
 	w.must(w.rdb.Del(t.Context(), w.keyEnding("d:acme:a:e")).Err())
-	done, _, _, err := w.Reopen(t.Context(), []webhook.DeliveryRef{{Brand: brand, EventID: "e", EndpointID: "a"}}, byHand())
+	done, _, err := w.Reopen(t.Context(), []webhook.DeliveryRef{{Brand: brand, EventID: "e", EndpointID: "a"}}, byHand())
 	if err != nil || done[0] != webhook.ReopenedOpen {
 		t.Errorf("reopened %v, %v", done, err)
 	}
@@ -76,7 +76,7 @@ func TestAnAccountThatEndedDoesNotBeginAgain(t *testing.T) {
 	w.settle(w.run("e", "a"), webhook.Verdict{Outcome: webhook.OutcomeDead, State: webhook.StateDead, DeathReason: webhook.DeathMaxAge, Counts: true})
 	how := webhook.Reopening{Trigger: webhook.TriggerResend, States: []webhook.State{webhook.StateDead}, Job: "job_1"}
 	delivery := webhook.DeliveryRef{Brand: brand, EventID: "e", EndpointID: "a"}
-	done, _, _, err := w.Reopen(t.Context(), []webhook.DeliveryRef{delivery}, how)
+	done, _, err := w.Reopen(t.Context(), []webhook.DeliveryRef{delivery}, how)
 	w.must(err)
 	account := keysOf(t, w.rdb, "c")
 	if done[0] != webhook.ReopenedSent || len(account) != 1 {
@@ -99,7 +99,7 @@ func TestAReplayWithoutARecordEnds(t *testing.T) {
 	_, _, err := w.UpdateEndpoint(t.Context(), ref, disabling)
 	w.must(err)
 	how := webhook.Reopening{Trigger: webhook.TriggerResend, States: []webhook.State{webhook.StateDead}, Job: "job_1"}
-	_, _, _, err = w.Reopen(t.Context(), []webhook.DeliveryRef{{Brand: brand, EventID: "e", EndpointID: "a"}}, how)
+	_, _, err = w.Reopen(t.Context(), []webhook.DeliveryRef{{Brand: brand, EventID: "e", EndpointID: "a"}}, how)
 	w.must(err)
 	w.must(w.rdb.Del(t.Context(), w.keyEnding("d:acme:a:e")).Err())
 	w.clock.pass(100 * time.Hour)

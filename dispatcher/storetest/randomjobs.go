@@ -94,9 +94,9 @@ func (w *jobWalk) sendAgain() {
 	for round := range 1 + w.rand.IntN(2) {
 		dry := how
 		dry.DryRun = true
-		would, _, _, err := w.Reopen(w.Context(), refs, dry)
+		would, _, err := w.Reopen(w.Context(), refs, dry)
 		w.must(err)
-		done, releases, _, err := w.Reopen(w.Context(), refs, how)
+		done, releases, err := w.Reopen(w.Context(), refs, how)
 		w.must(err)
 		w.said("send again %v by %q: %v", refs, how.Job, done)
 		if !slices.Equal(would, done) {

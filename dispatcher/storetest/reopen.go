@@ -201,7 +201,7 @@ func (t *T) wantReopened(how webhook.Reopening, names []string, want ...string) 
 			t.Fatalf("%q is not event:endpoint", name)
 		}
 	}
-	done, releases, _, err := t.Reopen(t.Context(), refs, how)
+	done, releases, err := t.Reopen(t.Context(), refs, how)
 	t.must(err)
 	got := make([]string, len(done))
 	for i, what := range done {

@@ -94,9 +94,8 @@ type Store interface {
 	DeadLetters(ctx context.Context, q DeadLetterQuery) (Page[DeadLetter], error)
 
 	// Reopen gives settled deliveries of one brand another beginning, in the order of the input, and
-	// answers what each led to; waiting is the longest line of theirs afterwards. Their events' lifetime is
-	// raised before. Releases are of their endpoints.
-	Reopen(ctx context.Context, refs []DeliveryRef, how Reopening) (done []Reopened, releases []Release, waiting int, err error)
+	// answers what each led to. Their events' lifetime is raised before. Releases are of their endpoints.
+	Reopen(ctx context.Context, refs []DeliveryRef, how Reopening) (done []Reopened, releases []Release, err error)
 	// Cancel settles an open delivery as cancelled, wherever it is: an attempt in
 	// flight ends and is kept. cancelled is false when it was not open.
 	Cancel(ctx context.Context, ref DeliveryRef) (cancelled bool, r Release, err error)

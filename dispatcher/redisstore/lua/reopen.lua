@@ -4,12 +4,12 @@
 -- ARGV  7 event  8 states that are meant, a comma before and after each  9 why  10 job ('' none)
 --       11 its queue of the bulk lane ('' the live one)  12 '1': if it waits for its retry time, it is due now
 --       13 '1': change nothing  14 lifetime of the job's account, ms
--- Answer: {'sent', 'open', 'other', 'gone' or 'newer' (another version's record), runs released {{event, run, queue}, …}, wake-up, how many wait}
+-- Answer: {'sent', 'open', 'other', 'gone' or 'newer' (another version's record), runs released {{event, run, queue}, …}, wake-up}
 -- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
 local event, job, dry = ARGV[7], ARGV[10], ARGV[13] == '1'
 local ep = endpoint()
 local function answer(what, runs, wake)
-  return {what, runs or {}, wake or {}, redis.call('ZCARD', LINE)}
+  return {what, runs or {}, wake or {}}
 end
 
 local key = record(event)
