@@ -18,16 +18,17 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 		return nil, nil
 	}
 	single, durable := s.single.Load(), slices.ContainsFunc(fanouts, func(f webhook.Fanout) bool { return f.Durable })
-	calls := make([]call, len(fanouts))
-	var guarded []admission
+	calls, all := make([]call, len(fanouts)), make([]numbered, len(fanouts))
 	for i, f := range fanouts {
 		k, packed := keysOfEvent(f.Event.Ref()), packEvent(f, newNonce())
+		all[i] = numbered{f, i, nonceOf(packed)}
 		calls[i] = call{scriptEvent, []string{k.event, k.admitting}, []any{
 			packed, s.openFor().Milliseconds(), millis(s.cfg.Now()), f.Event.Ref().String(),
 		}}
-		if single {
-			guarded = append(guarded, s.admissions(numbered{f, i}, nonceOf(packed))...)
-		}
+	}
+	var guarded []admission
+	if single {
+		guarded = s.admissions(all)
 	}
 	answers, err := s.runDurably(ctx, "admit", durable, append(calls, callsOf(guarded)...))
 	if s.isSharded(err) {
@@ -54,37 +55,91 @@ func (s *Store) isSharded(err error) bool {
 	return answers(err, "CROSSSLOT") && s.single.CompareAndSwap(true, false)
 }
 
-// numbered is a fan-out and its place in the caller's list.
+// numbered is a fan-out and its place in the caller's list. nonce is empty, or that of the event which must stand there.
 type numbered struct {
 	webhook.Fanout
-	at int
+	at    int
+	nonce string
 }
 
-// admission is the call that admits one delivery, and whose it is.
+// admission is the call that admits deliveries to one endpoint, and whose they are.
 type admission struct {
 	call call
 	ref  webhook.EndpointRef
-	at   int
+	of   []numbered
 }
 
-// admissions are those of one event. nonce is empty, or that of the event which must stand there.
-func (s *Store) admissions(f numbered, nonce string) []admission {
-	e := f.Event
-	expires := any("")
-	if !e.ExpiresAt.IsZero() {
-		expires = millis(e.ExpiresAt)
+// admitMost bounds the deliveries of one call, so that its script lets others in.
+const admitMost = 50
+
+// admissions are those of the fan-outs, by endpoint.
+func (s *Store) admissions(fanouts []numbered) []admission {
+	var order []webhook.EndpointRef
+	of := map[webhook.EndpointRef][]numbered{}
+	for _, f := range fanouts {
+		for _, id := range f.Endpoints {
+			ref := webhook.EndpointRef{Brand: f.Event.Brand, ID: id}
+			if of[ref] == nil {
+				order = append(order, ref)
+			}
+			of[ref] = append(of[ref], f)
+		}
 	}
-	var guard []string
-	if nonce != "" {
-		guard = []string{keysOfEvent(e.Ref()).event}
-	}
-	all := make([]admission, len(f.Endpoints))
-	for i, id := range f.Endpoints {
-		ref := webhook.EndpointRef{Brand: e.Brand, ID: id}
-		all[i] = admission{ref: ref, at: f.at, call: s.endpointCall(scriptAdmit, ref, guard,
-			e.ID, millis(e.PublishedAt), expires, s.cfg.RetainDelivered.Milliseconds(), nonce)}
+	var all []admission
+	for _, ref := range order {
+		for some := range slices.Chunk(of[ref], admitMost) {
+			all = append(all, s.admission(ref, some))
+		}
 	}
 	return all
+}
+
+func (s *Store) admission(ref webhook.EndpointRef, of []numbered) admission {
+	var events []string
+	args := append(make([]any, 0, 1+4*len(of)), s.cfg.RetainDelivered.Milliseconds())
+	for _, f := range of {
+		expires := any("")
+		if !f.Event.ExpiresAt.IsZero() {
+			expires = millis(f.Event.ExpiresAt)
+		}
+		if f.nonce != "" {
+			events = append(events, keysOfEvent(f.Event.Ref()).event)
+		}
+		args = append(args, f.Event.ID, millis(f.Event.PublishedAt), expires, f.nonce)
+	}
+	return admission{ref: ref, of: of, call: s.endpointCall(scriptAdmit, ref, events, args...)}
+}
+
+// read gives each event what it released; runs of others, and the wake-up, go with the first that was admitted. It answers
+// the places of the events that were not, as another one stands there.
+func (a admission) read(answer any, admitted []webhook.Admitted) (others []int) {
+	parts := list(answer)
+	if len(parts) < 3 {
+		return nil
+	}
+	own := map[string]*webhook.Release{}
+	var first *webhook.Release
+	for i, f := range a.of {
+		if slices.Contains(list(parts[0]), any(int64(i))) {
+			others = append(others, f.at)
+			continue
+		}
+		to := &admitted[f.at]
+		to.Releases = append(to.Releases, webhook.Release{})
+		own[f.Event.ID] = &to.Releases[len(to.Releases)-1]
+		if first == nil {
+			first = own[f.Event.ID]
+			first.Wakeup = wakeupOf(a.ref, list(parts[2]))
+		}
+	}
+	for _, run := range runsOf(a.ref, parts[1]) {
+		r := own[run.EventID]
+		if r == nil {
+			r = first
+		}
+		r.Runs = append(r.Runs, run)
+	}
+	return others
 }
 
 func callsOf(admissions []admission) []call {
@@ -107,7 +162,7 @@ func (s *Store) readEvents(fanouts []webhook.Fanout, answers []any, admitted []w
 		case unfinished:
 			opened[ref] = true
 			admitted[i].FannedOut = true
-			open = append(open, numbered{f, i})
+			open = append(open, numbered{Fanout: f, at: i})
 		}
 	}
 	return open
@@ -118,11 +173,9 @@ func (s *Store) readEvents(fanouts []webhook.Fanout, answers []any, admitted []w
 func readGuarded(open []numbered, guarded []admission, answers []any, admitted []webhook.Admitted) []numbered {
 	other := map[int]bool{}
 	for i, a := range guarded {
-		if answers[i] == "other" {
-			other[a.at] = true
-			continue
+		for _, at := range a.read(answers[i], admitted) {
+			other[at] = true
 		}
-		admitted[a.at].Releases = append(admitted[a.at].Releases, releaseOf(a.ref, answers[i]))
 	}
 	return slices.DeleteFunc(open, func(f numbered) bool { return !other[f.at] && !admitted[f.at].Duplicate })
 }
@@ -153,16 +206,13 @@ func (s *Store) readAdmitted(f webhook.Fanout, answer []any, a *webhook.Admitted
 // fanOut admits the deliveries of events that stand written. Repeating it is harmless. With durable, what is
 // elsewhere must be so too.
 func (s *Store) fanOut(ctx context.Context, open []numbered, admitted []webhook.Admitted, durable bool, elsewhere []string) error {
-	var all []admission
-	for _, f := range open {
-		all = append(all, s.admissions(f, "")...)
-	}
+	all := s.admissions(open)
 	answers, err := s.runDurably(ctx, "admit", durable, callsOf(all), elsewhere...)
 	if err != nil {
 		return err
 	}
 	for i, a := range all {
-		admitted[a.at].Releases = append(admitted[a.at].Releases, releaseOf(a.ref, answers[i]))
+		a.read(answers[i], admitted)
 	}
 	return nil
 }

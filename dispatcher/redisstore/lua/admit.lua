@@ -1,35 +1,50 @@
--- Gives one delivery a slot or a place in its line. Idempotent.
+-- Gives deliveries to one endpoint a slot or a place in its line each. Idempotent.
 --
--- KEYS  6 event (string), with a nonce only: a single node
--- ARGV  7 event  8 published, ms  9 expires, ms ('' never)  10 lifetime of a settled record, ms
---       11 nonce ('' none): go on only if the event that stands there has it
--- Answer: 'other' if it has not; else {runs to enqueue {{event, run, queue}, …}, wake-up}; this delivery's run, if it has
---         a slot, and others that were released with it. No runs: waits, gone, not sent, or settled.
--- Cost: O(log line + log out) and one record, times the runs released.
-local event, published = ARGV[7], ARGV[8]
-if ARGV[11] ~= '' and redis.call('GETRANGE', KEYS[6], 17, 20) ~= ARGV[11] then return 'other' end
+-- KEYS  6 and on, on a single node only: the events (strings), each with a nonce
+-- ARGV  7 lifetime of a settled record, ms  then of each delivery: event, published, ms, expires, ms ('' never),
+--       nonce ('' none): it is admitted only if the event that stands there has it
+-- Answer: {which have another nonce, from 0, runs to enqueue {{event, run, queue}, …}, wake-up}. The runs: of those admitted here or
+--         before that have a slot, and of others that were released with them. No run has what waits, is gone, not sent, or settled.
+-- Cost: O(log line + log out) and one record, times deliveries and runs released.
 local ep = endpoint()
-local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'q', 'st')
-if r[3] then return {{}, {}} end
-if r[1] then
-  if redis.call('ZSCORE', OUT, event) then return {{{event, r[1], r[2]}}, {}} end
-  return {{}, {}}
-end
-if (ep.gone or ep.disabled) and not redis.call('ZSCORE', LINE, event) then
-  redis.call('HSET', key, 'v', '1', 'st', ep.gone and 'cancelled' or 'notSent', 'up', now)
-  redis.call('PEXPIRE', key, ARGV[10])
-  return {{}, {}}
+local others, runs, slots, line = {}, {}, {}, {}
+-- The rate is for the claim: a worker has the clock to wake it.
+local open = not closed(ep) and redis.call('EXISTS', LINE) == 0
+
+local function admit(event, published, expires)
+  local key = record(event)
+  local r = redis.call('HMGET', key, 'run', 'q', 'st')
+  if r[3] then return end
+  if r[1] then
+    if redis.call('ZSCORE', OUT, event) then runs[#runs + 1] = {event, r[1], r[2]} end
+    return
+  end
+  if (ep.gone or ep.disabled) and not redis.call('ZSCORE', LINE, event) then
+    redis.call('HSET', key, 'v', '1', 'st', ep.gone and 'cancelled' or 'notSent', 'up', now)
+    redis.call('PEXPIRE', key, ARGV[7])
+    return
+  end
+  if #slots + #line == 0 then redis.call('ZADD', DUE, 'LT', now + 5000, ARGV[6]) end -- a publisher's clock may be ahead
+  if expires ~= '' then
+    redis.call('HSET', key, 'v', '1', 'exp', expires)
+    redis.call('PEXPIRE', key, ARGV[4])
+  end
+  local to = open and #slots / 2 < free(ep) and slots or line
+  local first, second = event, published
+  if to == line then first, second = published, event end
+  to[#to + 1], to[#to + 2] = first, second
 end
 
-redis.call('ZADD', DUE, 'LT', now + 5000, ARGV[6]) -- a publisher's clock may be ahead
-if ARGV[9] ~= '' then
-  redis.call('HSET', key, 'v', '1', 'exp', ARGV[9])
-  redis.call('PEXPIRE', key, ARGV[4])
+for i = 8, #ARGV, 4 do
+  local at = KEYS[6 + (i - 8) / 4]
+  if at and redis.call('GETRANGE', at, 17, 20) ~= ARGV[i + 3] then
+    others[#others + 1] = (i - 8) / 4
+  else
+    admit(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  end
 end
--- The rate is for the claim: a worker has the clock to wake it.
-if not closed(ep) and redis.call('EXISTS', LINE) == 0 then
-  return {{start(event, published)}, {}}
-end
-redis.call('ZADD', LINE, 'NX', published, event)
-return {release(ep), wakeup(ep)}
+for _, run in ipairs(start(ep, slots)) do runs[#runs + 1] = run end
+if #line == 0 then return {others, runs, {}} end
+redis.call('ZADD', LINE, 'NX', unpack(line))
+for _, run in ipairs(release(ep)) do runs[#runs + 1] = run end
+return {others, runs, wakeup(ep)}

@@ -36,6 +36,7 @@ end
 local wait = not shut and spend(ep, AHEAD)
 if not wait then
   redis.call('ZREM', from, event)
+  ep.out = nil
   stand(event, r[3], r[10])
   return {'parked', wakeup(ep)}
 end

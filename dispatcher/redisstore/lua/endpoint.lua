@@ -26,8 +26,9 @@ local function ms(t) return string.format('%.0f', t) end
 -- tat when the rate limit's next token is due, ms  rate tokens a second  burst  sl '1' slow  wk when it is woken, ms
 -- ff first failure, ms, since which nothing succeeded  fn failures since then  bh the breaker's last changes, the newest
 -- first: 'o' opened or 'c' closed, ms, and a space
+-- What is looked up later is kept beside it: out how many are in flight, tail the score of the line's last, false without.
 local function endpoint()
-  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit', 'ra', 'bf', 'bn', 'bo', 'al', 'tat', 'rate', 'burst', 'sl', 'wk', 'ff')
+  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit', 'ra', 'bf', 'bn', 'bo', 'al', 'tat', 'rate', 'burst', 'sl', 'wk', 'ff', 'lb')
   local own, rate = tonumber(f[4] or 0), tonumber(f[11] or 0)
   local most, opened = own > 0 and own or limit, tonumber(f[7] or 0)
   return {
@@ -35,7 +36,7 @@ local function endpoint()
     most = most, limit = opened > 0 and 1 or math.min(most, tonumber(f[9] or BEGIN)),
     pause = tonumber(f[5] or 0), failures = tonumber(f[6] or 0), opened = opened, opens = tonumber(f[8] or 0),
     tat = tonumber(f[10] or 0), step = rate > 0 and 1000 / rate, burst = tonumber(f[12] or 1),
-    slow = f[13] == '1', woken = tonumber(f[14] or 0), failing = tonumber(f[15] or 0),
+    slow = f[13] == '1', woken = tonumber(f[14] or 0), failing = tonumber(f[15] or 0), best = tonumber(f[16]),
   }
 end
 
@@ -46,7 +47,13 @@ local function raise(ep)
 end
 
 local function free(ep)
-  return ep.limit - redis.call('ZCARD', OUT)
+  ep.out = ep.out or redis.call('ZCARD', OUT)
+  return ep.limit - ep.out
+end
+
+local function tail(ep)
+  if ep.tail == nil then ep.tail = tonumber(redis.call('ZRANGE', LINE, -1, -1, 'WITHSCORES')[2]) or false end
+  return ep.tail
 end
 
 -- closed answers the first closed gate and, where that is known, when it opens, ms; or false. ends: when the delivery
@@ -106,11 +113,12 @@ local function stand(event, published, replayed)
   redis.call('ZADD', LINE, ms(tonumber(published) + (replayed and REPLAY or 0)), event)
 end
 
--- settle ends a delivery in its final state, for as long as that is kept, and on the account of the job that sent it.
-local function settle(event, state, lifetime)
-  local key = record(event)
-  local job = redis.call('HGET', key, 'j')
-  redis.call('HSET', key, 'v', '1', 'st', state, 'up', now)
+-- settle ends a delivery in its final state, for as long as that is kept, and on the account of the job that sent it. Who has
+-- read the record gives the job, false for none, and what else is to stand there: name, value, ….
+local function settle(event, state, lifetime, job, more)
+  local key, set = record(event), more or {}
+  if job == nil then job = redis.call('HGET', key, 'j') end
+  redis.call('HSET', key, 'v', '1', 'st', state, 'up', now, unpack(set))
   redis.call('HDEL', key, 'q', 'pub', 'exp', 'tr', 'bq')
   redis.call('PEXPIRE', key, lifetime)
   if not job then return end
@@ -118,25 +126,34 @@ local function settle(event, state, lifetime)
   if redis.call('EXISTS', account) == 1 then redis.call('HINCRBY', account, state, 1) end -- else it ended, and would have no end
 end
 
--- start gives a delivery a slot and a new run; answers event, run, queue.
-local function start(event, published)
-  local key = record(event)
-  local run = redis.call('HINCRBY', key, 'run', 1)
-  local queue = ARGV[3]
-  if run > 1 then
-    redis.call('HDEL', key, 'af') -- the new task has not failed yet
-    queue = redis.call('HGET', key, 'bq') or queue
+-- start gives deliveries, {event, published, ms, …}, a slot each and a new run; answers {event, run, queue} of each.
+local function start(ep, deliveries)
+  local runs, out = {}, {}
+  for i = 1, #deliveries, 2 do
+    local event = deliveries[i]
+    local key, queue = record(event), ARGV[3]
+    local run = redis.call('HINCRBY', key, 'run', 1)
+    if run > 1 then
+      redis.call('HDEL', key, 'af') -- the new task has not failed yet
+      queue = redis.call('HGET', key, 'bq') or queue
+    end
+    redis.call('HSET', key, 'v', '1', 'pub', ms(tonumber(deliveries[i + 1]) % REPLAY), 'q', queue)
+    redis.call('PEXPIRE', key, ARGV[4])
+    runs[#runs + 1] = {event, tostring(run), queue}
+    out[#out + 1], out[#out + 2] = now, event
+    if #out == 200 or i + 1 == #deliveries then
+      redis.call('ZADD', OUT, unpack(out))
+      out = {}
+    end
   end
-  redis.call('HSET', key, 'v', '1', 'pub', published, 'q', queue)
-  redis.call('PEXPIRE', key, ARGV[4])
-  redis.call('ZADD', OUT, now, event)
-  return {event, tostring(run), queue}
+  ep.out = ep.out and ep.out + #runs
+  return runs
 end
 
 -- replays tells whether the line has nothing but what is sent once more in bulk; nil when it is empty.
-local function replays()
-  local first = redis.call('ZRANGE', LINE, 0, 0, 'WITHSCORES')
-  if first[2] then return tonumber(first[2]) >= REPLAY end
+local function replays(ep)
+  if not tail(ep) then return end
+  return tail(ep) >= REPLAY and tonumber(redis.call('ZRANGE', LINE, 0, 0, 'WITHSCORES')[2]) >= REPLAY
 end
 
 -- release fills the free slots from the head of the line, under a rate limit with no more than may go; answers the runs.
@@ -144,25 +161,20 @@ end
 -- The probes of a half-open breaker are the oldest and the newest in turn: one event that always fails is not to keep the
 -- others waiting.
 local function release(ep)
-  local runs = {}
-  if closed(ep) then return runs end
+  if closed(ep) or not tail(ep) then return {} end
   local slots = free(ep)
-  local room, last = slots, redis.call('ZRANGE', LINE, -1, -1, 'WITHSCORES')
-  if not last[2] then return runs end
+  local room = slots
   if ep.step then
     room = math.min(room, math.floor((now + AHEAD - turn(ep)) / ep.step) + 1)
-    if room <= 0 then return runs end
+    if room <= 0 then return {} end
   end
-  if tonumber(last[2]) >= REPLAY then
+  if tail(ep) >= REPLAY then
     local others = math.min(room, redis.call('ZCOUNT', LINE, '-inf', '(' .. ms(REPLAY)))
     room = math.max(others, math.min(room, slots - math.floor(ep.limit / 2)))
-    if room <= 0 then return runs end
+    if room <= 0 then return {} end
   end
-  local popped = redis.call(ep.opened > 0 and ep.opened % 2 == 0 and 'ZPOPMAX' or 'ZPOPMIN', LINE, room)
-  for i = 1, #popped, 2 do
-    runs[#runs + 1] = start(popped[i], ms(tonumber(popped[i + 1]) % REPLAY))
-  end
-  return runs
+  ep.tail = nil
+  return start(ep, redis.call(ep.opened > 0 and ep.opened % 2 == 0 and 'ZPOPMAX' or 'ZPOPMIN', LINE, room))
 end
 
 -- gate answers what holds the line back, and until when, ms, where it opens by itself.

@@ -18,7 +18,11 @@
 -- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
 local event, run, attempt, state = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
 local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp')
+local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j')
+local set = {} -- of the record: name, value, …
+local function put(name, value)
+  set[#set + 1], set[#set + 2] = name, tostring(value)
+end
 
 -- again answers what was released when this attempt was recorded first: it went
 -- out in that millisecond. Others may have; to enqueue a run twice is harmless.
@@ -42,16 +46,23 @@ local function keep()
     redis.call('PEXPIRE', KEYS[8], ARGV[19])
   end
   local kept = tonumber(r[6] or 0) + 1
-  redis.call('HSET', key, 'v', '1', 'k', kept, 'a' .. kept % 100, id, 'last', attempt)
-  if r[4] then redis.call('HSET', key, 'prev', r[4]) end
+  put('k', kept)
+  put('a' .. kept % 100, id)
+  put('last', attempt)
+  if r[4] then put('prev', r[4]) end
 end
 
 -- leave takes the delivery out of the set it is in; answers whether it was in one.
 local function leave(sets)
-  local left = 0
-  for _, set in ipairs(sets) do left = left + redis.call('ZREM', set, event) end
-  return left > 0
+  for _, name in ipairs(sets) do
+    if redis.call('ZREM', name, event) == 1 then return true end
+  end
+  return false
 end
+
+-- AT_ONCE is the part of the limit that is released together, so that those runs go to the queue together too. A small limit,
+-- and one under a rate limit or a breaker, leaves nothing waiting.
+local AT_ONCE = 8
 
 -- adapt moves the limit. A round is as many answers as the limit: one that was held back by the limit doubles it, a failure
 -- halves it, and so does a round that took more than SLOW and more than twice what the best one took: then it is us who
@@ -59,11 +70,11 @@ end
 -- it again. Fields: rn answers and rd their time in this round, rk when the limit was halved, lb the best round's mean.
 local SLOW = 1000
 local function adapt(ep, signal, began, took, put)
-  local out = redis.call('ZCARD', OUT)
-  local waiting = replays() -- of which no more than half of the limit is in flight
-  local held = waiting ~= nil and out + 1 >= (waiting and math.ceil(ep.limit / 2) or ep.limit)
-  if signal == 'good' and took <= SLOW and not ep.slow and not held then return end
-  local f = redis.call('HMGET', ENDPOINT, 'rn', 'rd', 'rk', 'lb')
+  local waiting = replays(ep) -- of which no more than half of the limit is in flight
+  local held = waiting ~= nil and ep.limit - free(ep) + math.max(1, ep.limit / AT_ONCE) >= (waiting and math.ceil(ep.limit / 2) or ep.limit)
+  local grown = ep.limit >= ep.most and ep.best and ep.best <= SLOW
+  if signal == 'good' and took <= SLOW and not ep.slow and (grown or not held) then return end
+  local f = redis.call('HMGET', ENDPOINT, 'rn', 'rd', 'rk')
   local answers, time, halved = tonumber(f[1] or 0) + 1, tonumber(f[2] or 0) + took, tonumber(f[3] or 0)
   local al = ep.limit
   if signal ~= 'good' then
@@ -73,7 +84,7 @@ local function adapt(ep, signal, began, took, put)
     end
   elseif answers >= al then
     local mean = time / answers
-    local best = math.max(SLOW / 2, math.min(mean, tonumber(f[4] or mean) * 1.25))
+    local best = math.max(SLOW / 2, math.min(mean, (ep.best or mean) * 1.25))
     local slow = mean > SLOW
     if slow and mean > 2 * best then
       al = math.max(math.min(BEGIN, al), math.floor(al / 2))
@@ -170,26 +181,27 @@ if attempt ~= '' then
 end
 
 if open then
-  if ARGV[14] == '1' then redis.call('HINCRBY', key, 'n', 1) end
-  redis.call('HSET', key, 'v', '1', 'up', now)
-  if ARGV[15] ~= (r[3] or '0') then redis.call('HSET', key, 'bl', ARGV[15]) end
-  if ARGV[23] ~= (r[8] or '0') then redis.call('HSET', key, 'pn', ARGV[23]) end
+  if ARGV[14] == '1' then put('n', tonumber(r[11] or 0) + 1) end
+  if ARGV[15] ~= (r[3] or '0') then put('bl', ARGV[15]) end
+  if ARGV[23] ~= (r[8] or '0') then put('pn', ARGV[23]) end
   if state == 'retrying' then
+    redis.call('HSET', key, 'v', '1', 'up', now, unpack(set))
     redis.call('ZADD', RETRY, ARGV[13], event)
     redis.call('PEXPIRE', key, ARGV[4])
   else
-    settle(event, state, ARGV[17])
+    if state == 'dead' then put('dr', ARGV[12]) end
+    settle(event, state, ARGV[17], r[12], set)
   end
   if state == 'dead' then
-    redis.call('HSET', key, 'dr', ARGV[12])
     redis.call('ZADD', KEYS[7], now, event)
     for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', '(' .. ARGV[20], 'LIMIT', 0, 10)) do
       redis.call('ZREM', KEYS[7], old) -- the rest is the janitor's
     end
     redis.call('PEXPIRE', KEYS[7], ARGV[21])
   end
-elseif redis.call('PTTL', key) < 0 then
-  redis.call('PEXPIRE', key, ARGV[17])
+else
+  if #set > 0 then redis.call('HSET', key, 'v', '1', unpack(set)) end
+  if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ARGV[17]) end
 end
 
 local ep = endpoint()
@@ -209,5 +221,6 @@ elseif breaker ~= '' then
   ep = endpoint()
 end
 if not open then return {{}, {}, breaker, disabled} end
-local runs = release(ep)
+local some = math.max(1, ep.limit / AT_ONCE)
+local runs = (ep.step or ep.opened > 0 or free(ep) >= some) and release(ep) or {}
 return {runs, wakeup(ep), breaker, disabled}

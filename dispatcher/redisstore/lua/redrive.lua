@@ -12,4 +12,4 @@ if gate(ep) then
   stand(event, r[3], r[4])
   return {{}, wakeup(ep)}
 end
-return {{start(event, r[3])}, {}}
+return {start(ep, {event, r[3]}), {}}
