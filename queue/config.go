@@ -48,6 +48,18 @@ type Config struct {
 
 	// ShutdownTimeout bounds how long Run waits for its handlers, longer than TaskTimeout. Defaults to TaskTimeout and 3 s.
 	ShutdownTimeout time.Duration
+
+	// Switches are for tests and measurements.
+	Switches Switches
+}
+
+// Switches turn parts of the Redis client off that each Asynq server has; the zero value has all of them on. What a queue does
+// is the same, it is slower.
+type Switches struct {
+	// NoIdleWait has Asynq ask an empty queue about every millisecond.
+	NoIdleWait bool
+	// NoPrefetch takes tasks one by one.
+	NoPrefetch bool
 }
 
 // WithDefaults returns a copy with every zero field set to its default.

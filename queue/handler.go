@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -25,6 +26,14 @@ const (
 	ownFor = time.Second
 )
 
+// lane is what one queue has of its own.
+type lane struct {
+	slots slots
+	// most is how many of its tasks Asynq runs at once, running how many it does.
+	most    int
+	running atomic.Int64
+}
+
 // handler is what the Servers of one Run call, all of them the same.
 type handler struct {
 	do   webhook.Handlers
@@ -34,30 +43,40 @@ type handler struct {
 	// for its first second: so a queue whose receivers all begin to hang stands still for a second, and not for as long as
 	// they do.
 	deliveries, wakes slots
-	queues            map[string]slots
+	queues            map[string]*lane
 	// patience is how long a task waits for a slot: not so long that the attempt would no longer fit into its timeout.
 	patience time.Duration
 }
 
 // ProcessTask is Asynq's way in. What it returns decides what becomes of the task, and its text is stored with it.
 func (h *handler) ProcessTask(ctx context.Context, task *asynq.Task) error {
+	name, _ := asynq.GetQueueName(ctx)
+	own := h.queues[name]
+	own.running.Add(1)
+	defer own.running.Add(-1)
 	switch task.Type() {
 	case deliveryType:
-		return h.deliver(ctx, task)
+		return h.deliver(ctx, name, task)
 	case wakeType:
 		return h.wake(ctx, task)
 	}
 	return h.refuse(ctx, task, errNewer)
 }
 
-func (h *handler) deliver(ctx context.Context, task *asynq.Task) error {
+// free is how many of a queue's deliveries could begin now.
+func (h *handler) free(queue string) int {
+	own := h.queues[queue]
+	return min(own.most-int(own.running.Load()), own.slots.left(), h.deliveries.left())
+}
+
+func (h *handler) deliver(ctx context.Context, queue string, task *asynq.Task) error {
 	run, err := decodeRun(task.Payload())
 	if err != nil {
 		return h.refuse(ctx, task, err)
 	}
-	run.Queue, _ = asynq.GetQueueName(ctx)
+	run.Queue = queue
 	run.Failures, _ = asynq.GetRetryCount(ctx)
-	began, own := time.Now(), h.queues[run.Queue]
+	began, own := time.Now(), h.queues[queue].slots
 	if !own.take(ctx, h.patience) {
 		return fmt.Errorf("%w: %w", errSaturated, &webhook.RetryError{})
 	}

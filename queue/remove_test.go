@@ -57,38 +57,44 @@ func remains(t testing.TB, rdb redis.UniversalClient, queue string) (all []strin
 	return all
 }
 
-// To Asynq a pending id without its hash is an empty queue: it takes the id, and says that there is nothing. What comes behind
-// is handled all the same, and what is left of the ids is found and removed.
+// A pending id without its hash is dropped. To Asynq it is an empty queue: it takes the id, and says that there is nothing. What
+// comes behind is handled all the same, and what is left of the ids is found and removed.
 func TestPendingIDsWithoutTaskAreSteppedOver(t *testing.T) {
 	t.Parallel()
-	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
-		q := open(t, queue.Config{Redis: rdb, Shards: 1})
-		ghosts := runsOf(q, 5)
-		enqueue(t, q, ghosts...)
-		for _, run := range ghosts {
-			deleteHash(t, rdb, run.Queue, run.ID())
+	for want, switches := range map[webhook.TaskState]queue.Switches{
+		webhook.TaskMissing: {}, webhook.TaskAbandoned: {NoPrefetch: true},
+	} {
+		onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) { stepOverGhosts(t, rdb, switches, want) })
+	}
+}
+
+func stepOverGhosts(t *testing.T, rdb redis.UniversalClient, switches queue.Switches, want webhook.TaskState) {
+	q := open(t, queue.Config{Redis: rdb, Shards: 1, Switches: switches})
+	ghosts := runsOf(q, 5)
+	enqueue(t, q, ghosts...)
+	for _, run := range ghosts {
+		deleteHash(t, rdb, run.Queue, run.ID())
+	}
+	last := runOf(q, 99)
+	enqueue(t, q, last)
+	h, got := deliverAll(1)
+	stop := work(t, q, h)
+	if run := receive(t, got); run != last {
+		t.Errorf("handled %+v", run)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range ghosts {
+		rdb.ZAdd(t.Context(), "asynq:{"+run.Queue+"}:lease", redis.Z{Score: 1, Member: run.ID()}) // half a minute later
+		if got := stateOf(t, q, run); got != want {
+			t.Errorf("a taken id is %s", got)
 		}
-		last := runOf(q, 99)
-		enqueue(t, q, last)
-		h, got := deliverAll(1)
-		stop := work(t, q, h)
-		if run := receive(t, got); run != last {
-			t.Errorf("handled %+v", run)
-		}
-		if err := stop(); err != nil {
+		if err := q.Remove(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
-		for _, run := range ghosts {
-			rdb.ZAdd(t.Context(), "asynq:{"+run.Queue+"}:lease", redis.Z{Score: 1, Member: run.ID()}) // half a minute later
-			if got := stateOf(t, q, run); got != webhook.TaskAbandoned {
-				t.Errorf("a taken id is %s", got)
-			}
-			if err := q.Remove(t.Context(), run); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := active(t, rdb, last.Queue); n != 0 {
-			t.Errorf("%d ids are left", n)
-		}
-	})
+	}
+	if n := active(t, rdb, last.Queue); n != 0 {
+		t.Errorf("%d ids are left", n)
+	}
 }

@@ -37,11 +37,11 @@ func (q *Queue) Run(ctx context.Context, do webhook.Handlers) error {
 	h := &handler{
 		do: do, log: q.log,
 		deliveries: make(slots, q.cfg.Concurrency), wakes: make(slots, maxWakes),
-		queues:   map[string]slots{},
+		queues:   map[string]*lane{},
 		patience: (q.cfg.TaskTimeout - q.cfg.AttemptTimeout) / 2,
 	}
 	for _, name := range q.cfg.Serve {
-		h.queues[name] = make(slots, max(1, q.cfg.Concurrency/2))
+		h.queues[name] = &lane{slots: make(slots, max(1, q.cfg.Concurrency/2)), most: q.concurrencyOf(name)}
 	}
 	started, err := q.start(h)
 	if err == nil {
@@ -69,7 +69,7 @@ type server struct {
 func (q *Queue) start(h *handler) ([]server, error) {
 	var started []server
 	for _, name := range q.cfg.Serve {
-		client := asynqredis.New(q.redis, asynqredis.Config{Logger: q.log})
+		client := asynqredis.New(q.redis, q.clientConfig(name, h))
 		s := server{client: client, asynq: asynq.NewServerFromRedisClient(client, q.serverConfig(name))}
 		if err := s.asynq.Start(h); err != nil {
 			return started, fmt.Errorf("queue %s: %w", name, err)
@@ -77,6 +77,15 @@ func (q *Queue) start(h *handler) ([]server, error) {
 		started = append(started, s)
 	}
 	return started, nil
+}
+
+func (q *Queue) clientConfig(name string, h *handler) asynqredis.Config {
+	return asynqredis.Config{
+		Logger:     q.log,
+		Free:       func() int { return h.free(name) },
+		NoIdleWait: q.cfg.Switches.NoIdleWait,
+		NoPrefetch: q.cfg.Switches.NoPrefetch,
+	}
 }
 
 func (q *Queue) serverConfig(name string) asynq.Config {

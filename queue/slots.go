@@ -28,6 +28,9 @@ func (s slots) take(ctx context.Context, patience time.Duration) bool {
 
 func (s slots) free() { <-s }
 
+// left is how many are free now.
+func (s slots) left() int { return cap(s) - len(s) }
+
 // lend gives a slot back when its handler ends, or after d if that is earlier.
 func (s slots) lend(d time.Duration) (end func()) {
 	var once sync.Once

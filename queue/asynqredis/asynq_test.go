@@ -116,15 +116,13 @@ func TestFrozenRedisGoesOn(t *testing.T) {
 
 // What is left of the wait is found by the leak check of TestMain.
 func TestStopEndsTheWait(t *testing.T) {
-	inner, seen := redistest.Start(t).Client(t), &recorder{}
-	inner.AddHook(seen)
+	inner := redistest.Start(t).Client(t)
 	w := startWorker(t, inner, asynqredis.Config{})
 	awaitBlocked(t, inner)
 	w.shutdown()
 
-	dequeue := seen.find("evalsha", pendingKey)[0]
 	enqueue(t, inner, "too late")
-	if err := w.client.EvalSha(t.Context(), dequeue[1].(string), dequeueKeys, dequeue[7:]...).Err(); !errors.Is(err, redis.Nil) {
+	if err := dequeue(t, w.client, dequeueSHA(t)).Err(); !errors.Is(err, redis.Nil) {
 		t.Fatalf("a dequeue after Stop answered %v, want redis.Nil", err)
 	}
 	if n := inner.LLen(t.Context(), pendingKey).Val(); n != 1 {

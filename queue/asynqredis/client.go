@@ -26,6 +26,7 @@ package asynqredis
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -40,13 +41,24 @@ type Config struct {
 
 	// NoIdleWait leaves dequeues alone: Asynq then polls at its TaskCheckInterval, and without a pause while Redis is away.
 	NoIdleWait bool
+
+	// Free answers how many tasks of the queue could begin at once. It is asked before each fetch and must not block. Without
+	// it nothing is prefetched.
+	Free func() int
+
+	// NoPrefetch takes one task at a time, as Asynq does.
+	NoPrefetch bool
 }
 
 // Client is a redis.UniversalClient for one asynq.Server. What it does not change goes to the inner client as it is.
 type Client struct {
 	redis.UniversalClient
-	cfg  Config
-	wait *idleWait
+	cfg   Config
+	wait  *idleWait
+	fetch *prefetch // nil without prefetch
+
+	turn  sync.Mutex // held over a whole dequeue: Asynq takes tasks from one goroutine
+	known known
 }
 
 var _ redis.UniversalClient = (*Client)(nil)
@@ -56,13 +68,17 @@ func New(inner redis.UniversalClient, cfg Config) *Client {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Client{UniversalClient: inner, cfg: cfg, wait: newIdleWait(inner, cfg.Logger)}
+	c := &Client{UniversalClient: inner, cfg: cfg, wait: newIdleWait(inner), known: known{log: cfg.Logger}}
+	if cfg.Free != nil && !cfg.NoPrefetch {
+		c.fetch = &prefetch{inner: inner, log: cfg.Logger, free: cfg.Free}
+	}
+	return c
 }
 
 // EvalSha runs a script by its digest; a dequeue may wait first.
 func (c *Client) EvalSha(ctx context.Context, sha1 string, keys []string, args ...any) *redis.Cmd {
 	ctx = c.lasting(ctx)
-	return c.dequeue(ctx, sha1, keys, func() *redis.Cmd {
+	return c.dequeue(ctx, sha1, keys, args, func() *redis.Cmd {
 		return c.UniversalClient.EvalSha(ctx, sha1, keys, args...)
 	})
 }
@@ -74,7 +90,7 @@ func (c *Client) Eval(ctx context.Context, script string, keys []string, args ..
 	if _, ok := dequeueOf(keys); !ok {
 		return run() // spares the digest
 	}
-	return c.dequeue(ctx, digest(script), keys, run)
+	return c.dequeue(ctx, digest(script), keys, args, run)
 }
 
 // EvalShaRO is EvalSha for a script that only reads.
@@ -87,23 +103,52 @@ func (c *Client) EvalRO(ctx context.Context, script string, keys []string, args 
 	return c.UniversalClient.EvalRO(c.lasting(ctx), script, keys, args...)
 }
 
-// Stop ends every wait at once and makes all further dequeues answer that the queue is empty, without asking Redis. Other
-// commands go on, and so do dequeues where the idle wait is off. Calling it again does nothing.
-func (c *Client) Stop() { c.wait.waiter.stop() }
-
-// Close stops, and waits for the BLMOVE that Stop left behind: at most a second, or eleven when Redis is silent, until go-redis
-// gives it up. The inner client stays open. The answer is always nil.
-func (c *Client) Close() error {
+// Stop ends every wait at once, makes all further dequeues answer that the queue is empty, without asking Redis, and begins to
+// give back what is prefetched. Other commands go on, and so do dequeues where neither idle wait nor prefetch is on. Calling it
+// again does nothing.
+func (c *Client) Stop() {
 	c.wait.waiter.stop()
+	if c.fetch != nil {
+		c.fetch.stop()
+	}
+}
+
+// Close stops, and waits until everything prefetched is back, for ten seconds at most, and for the BLMOVE that Stop left behind:
+// at most a second, or eleven when Redis is silent, until go-redis gives it up. The inner client stays open. The answer is
+// always nil.
+func (c *Client) Close() error {
+	c.Stop()
+	if c.fetch != nil {
+		c.turn.Lock() // a pop may be on its way
+		defer c.turn.Unlock()
+		c.fetch.close()
+	}
 	c.wait.waiter.asking.Wait()
 	return nil
 }
 
-func (c *Client) dequeue(ctx context.Context, sha1 string, keys []string, run func() *redis.Cmd) *redis.Cmd {
-	if c.cfg.NoIdleWait {
+// dequeue answers a dequeue by the cures that are on; run is the script itself, as is any other script.
+func (c *Client) dequeue(ctx context.Context, sha1 string, keys []string, args []any, run func() *redis.Cmd) *redis.Cmd {
+	q, ok := dequeueOf(keys)
+	if !ok || c.cfg.NoIdleWait && c.fetch == nil {
 		return run()
 	}
-	return c.wait.dequeue(ctx, sha1, keys, run)
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	if !c.known.understands(q, sha1) {
+		if c.cfg.NoIdleWait {
+			return run()
+		}
+		return c.wait.plain(c.known.several, run)
+	}
+	take := run
+	if c.fetch != nil {
+		take = func() *redis.Cmd { return c.fetch.dequeue(ctx, sha1, q, args, run) }
+	}
+	if c.cfg.NoIdleWait {
+		return take()
+	}
+	return c.wait.dequeue(ctx, sha1, q, take)
 }
 
 // lasting is ctx without its end, its values kept.

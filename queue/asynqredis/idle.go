@@ -3,8 +3,6 @@ package asynqredis
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,25 +23,18 @@ const (
 	paused              // something pending, none given: wait until it is resumed
 )
 
-// idleWait decides when a dequeue is really sent. Asynq takes tasks from one goroutine, so dequeues come one after another.
+// idleWait decides when a dequeue is really sent. Dequeues come one after another.
 type idleWait struct {
-	inner  redis.UniversalClient
-	log    *slog.Logger
-	waiter waiter
-
-	turn    sync.Mutex // held over a whole dequeue; guards what follows
-	pending string     // the queue served
-	several bool       // queues: waiting for one would hold up the others
-	unknown bool       // script
+	inner   redis.UniversalClient
+	waiter  waiter
 	state   state
 	misses  pauses // dequeues in a row that gave nothing although an element was there
 	refusal pauses // errors in a row
 }
 
-func newIdleWait(inner redis.UniversalClient, log *slog.Logger) *idleWait {
+func newIdleWait(inner redis.UniversalClient) *idleWait {
 	return &idleWait{
 		inner:   inner,
-		log:     log,
 		waiter:  waiter{stopped: make(chan struct{})},
 		misses:  pauses{first: time.Millisecond, most: 250 * time.Millisecond},
 		refusal: pauses{first: 50 * time.Millisecond, most: time.Second},
@@ -51,16 +42,7 @@ func newIdleWait(inner redis.UniversalClient, log *slog.Logger) *idleWait {
 }
 
 // dequeue runs Asynq's script now, later or not at all; then it answers redis.Nil, which means an empty queue.
-func (w *idleWait) dequeue(ctx context.Context, sha1 string, keys []string, run func() *redis.Cmd) *redis.Cmd {
-	q, ok := dequeueOf(keys)
-	if !ok {
-		return run()
-	}
-	w.turn.Lock()
-	defer w.turn.Unlock()
-	if !w.understands(q, sha1) {
-		return w.plain(run)
-	}
+func (w *idleWait) dequeue(ctx context.Context, sha1 string, q queueKeys, run func() *redis.Cmd) *redis.Cmd {
 	for {
 		if err := w.ready(ctx, q); err != nil {
 			return answer(ctx, sha1, err)
@@ -75,25 +57,9 @@ func (w *idleWait) dequeue(ctx context.Context, sha1 string, keys []string, run 
 	}
 }
 
-// understands says whether the idle wait may step in, and logs once when it may not.
-func (w *idleWait) understands(q queueKeys, sha1 string) bool {
-	if w.pending == "" {
-		w.pending = q.pending
-	}
-	if q.pending != w.pending && !w.several {
-		w.several = true
-		w.log.Warn("asynq server works several queues: idle wait is off", "queue", w.pending, "another", q.pending)
-	}
-	if sha1 != dequeueSHA && !w.unknown {
-		w.unknown = true
-		w.log.Warn("asynq dequeues by a script that is not known: idle wait is off", "sha1", sha1, "known", dequeueSHA)
-	}
-	return !w.several && !w.unknown
-}
-
 // plain passes the dequeue on. Only its answer is held back when it is an error, or when the only queue is empty: with a
 // TaskCheckInterval made for the idle wait, Asynq would ask a thousand times a second.
-func (w *idleWait) plain(run func() *redis.Cmd) *redis.Cmd {
+func (w *idleWait) plain(several bool, run func() *redis.Cmd) *redis.Cmd {
 	cmd := run()
 	switch err := cmd.Err(); {
 	case err == nil:
@@ -101,7 +67,7 @@ func (w *idleWait) plain(run func() *redis.Cmd) *redis.Cmd {
 		w.refusal.reset()
 	case errors.Is(err, redis.Nil):
 		w.refusal.reset()
-		if !w.several {
+		if !several {
 			w.waiter.sleep(w.misses.next())
 		}
 	case !isNoScript(err):

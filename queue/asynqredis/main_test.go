@@ -55,6 +55,9 @@ func startWorker(t testing.TB, inner redis.UniversalClient, cfg asynqredis.Confi
 	t.Helper()
 	w := &worker{handled: make(chan string, 100), asynq: &lines{}, warned: &lines{}}
 	cfg.Logger = slog.New(slog.NewTextHandler(w.warned, nil))
+	if cfg.Free == nil {
+		cfg.Free = func() int { return 4 }
+	}
 	w.client = asynqredis.New(inner, cfg)
 	w.server = asynq.NewServerFromRedisClient(w.client, serverConfig(w.asynq, time.Millisecond, queues...))
 	err := w.server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {

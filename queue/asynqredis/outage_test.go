@@ -64,7 +64,7 @@ func TestTaskFinishedWhileRedisIsAwayEnds(t *testing.T) {
 }
 
 // left counts what there is of tasks: entries in the active list and among the leases, and tasks themselves.
-func left(t *testing.T, c redis.UniversalClient) int64 {
+func left(t testing.TB, c redis.UniversalClient) int64 {
 	t.Helper()
 	var active, leases *redis.IntCmd
 	var tasks *redis.StringSliceCmd

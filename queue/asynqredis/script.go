@@ -3,14 +3,15 @@ package asynqredis
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"log/slog"
 	"strings"
 )
 
 // dequeueSHA is the digest of the script with which Asynq v0.26.0 takes a task. A test compares it with what Asynq sends.
 const dequeueSHA = "a8153319360adc71cdc370107f8ab9786f204765"
 
-// queueKeys are those of a queue's keys on which the idle wait looks.
-type queueKeys struct{ pending, paused string }
+// queueKeys are those of a queue's keys that matter here, and how all of them begin.
+type queueKeys struct{ queue, pending, paused, active, lease string }
 
 // dequeueOf tells a dequeue of Asynq's by its four keys, which no other of its scripts has, and answers whose it is.
 func dequeueOf(keys []string) (queueKeys, bool) {
@@ -22,7 +23,31 @@ func dequeueOf(keys []string) (queueKeys, bool) {
 		keys[1] != queue+":paused" || keys[2] != queue+":active" || keys[3] != queue+":lease" {
 		return queueKeys{}, false
 	}
-	return queueKeys{pending: keys[0], paused: keys[1]}, true
+	return queueKeys{queue: queue, pending: keys[0], paused: keys[1], active: keys[2], lease: keys[3]}, true
+}
+
+// known watches whether the dequeues are such that the cures may step in.
+type known struct {
+	log     *slog.Logger
+	pending string // the queue served
+	several bool   // queues: waiting for one would hold up the others
+	unknown bool   // script
+}
+
+// understands says whether the idle wait and the prefetch may step in, and logs once when they may not.
+func (k *known) understands(q queueKeys, sha1 string) bool {
+	if k.pending == "" {
+		k.pending = q.pending
+	}
+	if q.pending != k.pending && !k.several {
+		k.several = true
+		k.log.Warn("asynq server works several queues: idle wait and prefetch are off", "queue", k.pending, "another", q.pending)
+	}
+	if sha1 != dequeueSHA && !k.unknown {
+		k.unknown = true
+		k.log.Warn("asynq dequeues by a script that is not known: idle wait and prefetch are off", "sha1", sha1, "known", dequeueSHA)
+	}
+	return !k.several && !k.unknown
 }
 
 // digest is what Redis calls a script by: SHA-1 is its choice and guards nothing here.

@@ -20,7 +20,7 @@ func dequeueSHA(t *testing.T) string {
 	t.Helper()
 	inner, seen := embeddedClient(t), &recorder{}
 	inner.AddHook(seen)
-	w := startWorker(t, inner, asynqredis.Config{})
+	w := startWorker(t, inner, asynqredis.Config{NoPrefetch: true})
 	eventually(t, 10*time.Second, "a dequeue", func() bool { return seen.count("evalsha", pendingKey) > 0 })
 	w.shutdown()
 	return seen.find("evalsha", pendingKey)[0][1].(string)
@@ -136,3 +136,8 @@ type silent struct{ *staged }
 func (s *silent) BLMove(ctx context.Context, from, to, pop, push string, _ time.Duration) *redis.StringCmd {
 	return s.staged.BLMove(ctx, from, to, pop, push, 11*time.Second)
 }
+
+const taskPrefix = "asynq:{" + queue + "}:t:"
+
+// asynqLease is the end of a lease as Asynq gives it.
+func asynqLease() int64 { return time.Now().Add(30 * time.Second).Unix() }
