@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"go.smobi.com/outhook/cmd/outhook/bench"
+	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// benchFlags say what bench measures.
+type benchFlags struct {
+	env  []string
+	all  bool
+	cfg  bench.Config
+	form outputForm
+	json bool
+}
+
+func newBenchCommand(env []string) *cobra.Command {
+	f := benchFlags{env: env, form: formTable}
+	cmd := &cobra.Command{
+		Use:   "bench [SCENARIO...]",
+		Short: "Measure raw HTTP, a plain Asynq program and outhook side by side",
+		Long: `Measures on this machine, in one run, what outhook costs beside (a) POSTing the same
+signed body straight to the receiver and (b) a plain Asynq program whose handler
+signs and POSTs: outhook (c) through the Go API of a host that embeds it, (d) through
+the batch route and (e) through the single route. Every process is one of its own:
+receiver, publisher, outhook serve --role api and --role worker with the default
+configuration, and a redis-server (AOF everysec) on a free port, in a temporary
+folder. All of it listens on loopback, and is ended and removed at the end.
+
+Measurements take turns and are repeated; medians are shown, and ratios of them.
+Compare figures of one run only. Nothing is asserted: the exit code is 1 only when
+something could not run, or when events were lost or came twice.
+
+Scenarios (* are measured unless others are named):
+` + scenarioText(),
+		Example: `  outhook bench
+  outhook bench throughput --repeat 3 --events 50000
+  outhook bench --all --for 30m -o json > bench.json
+  outhook bench throughput --repeat 1 --profile /tmp/profiles`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.register(cmd)
+	cmd.AddCommand(newBenchChildCommand(env))
+	return cmd
+}
+
+func scenarioText() string {
+	var text strings.Builder
+	for _, s := range bench.Scenarios() {
+		mark := " "
+		if s.Quick {
+			mark = "*"
+		}
+		fmt.Fprintf(&text, "%s %-12s %s\n", mark, s.Name, s.Text)
+	}
+	return strings.TrimRight(text.String(), "\n")
+}
+
+func (f *benchFlags) register(cmd *cobra.Command) {
+	c := bench.Config{}.WithDefaults()
+	flags := cmd.Flags()
+	flags.BoolVar(&f.all, "all", false, "measure every scenario")
+	flags.IntVar(&f.cfg.Repeat, "repeat", c.Repeat, "how often each measurement is made")
+	flags.IntVar(&f.cfg.Events, "events", c.Events, "how many events a run of throughput publishes, raw HTTP four times as many")
+	flags.DurationVar(&f.cfg.Steady, "steady", c.Steady, "how long a steady load lasts, such as that of latency")
+	flags.DurationVar(&f.cfg.For, "for", c.For, "how long all of it may take: repetitions that would begin later are left out")
+	flags.DurationVar(&f.cfg.Limit, "limit", c.Limit, "how long one run may take before it is cut")
+	flags.StringVar(&f.cfg.ProfileDir, "profile", "", "`folder` for CPU profiles of what is measured, and what Redis did for a delivery")
+	flags.BoolVar(&f.json, "json", false, "the same as -o json")
+	outputFlag(cmd, &f.form)
+}
+
+func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	f.cfg.Program, f.cfg.Scenarios = program, args
+	if f.json {
+		f.form = formJSON
+	}
+	if f.all {
+		for _, s := range bench.Scenarios() {
+			f.cfg.Scenarios = append(f.cfg.Scenarios, s.Name)
+		}
+	}
+	if f.cfg.ProfileDir != "" {
+		if err := os.MkdirAll(f.cfg.ProfileDir, 0o750); err != nil {
+			return usage("--profile: %w", err)
+		}
+	}
+	bar := newRunBar(cmd.ErrOrStderr())
+	f.cfg.Progress = bar.show
+	report, err := bench.Run(cmd.Context(), f.cfg)
+	bar.finish()
+	if broken, ok := errors.AsType[*webhook.FieldError](err); ok {
+		return usage("%w", broken)
+	}
+	if err != nil && !errors.Is(err, bench.ErrWrong) {
+		return err
+	}
+	return errors.Join(err, f.print(cmd.OutOrStdout(), report))
+}
+
+func (f *benchFlags) print(out io.Writer, report bench.Report) error {
+	if f.form == formJSON {
+		return writeJSON(out, report)
+	}
+	return report.WriteTable(out)
+}
+
+// runBar shows which measurement is being made, on a terminal only.
+type runBar struct{ bar *progressbar.ProgressBar }
+
+func newRunBar(out io.Writer) *runBar {
+	if !isTerminal(out) {
+		return &runBar{}
+	}
+	return &runBar{progressbar.NewOptions(1, progressbar.OptionSetWriter(out), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(20), progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(true))}
+}
+
+// show puts the bar at done of total.
+func (b *runBar) show(done, total int, what string) {
+	if b.bar != nil {
+		b.bar.ChangeMax(total)
+		b.bar.Describe(what)
+		_ = b.bar.Set(done)
+	}
+}
+
+func (b *runBar) finish() {
+	if b.bar != nil {
+		_ = b.bar.Finish()
+	}
+}
+
+// newBenchChildCommand returns what bench starts: nobody else has a use for it.
+func newBenchChildCommand(env []string) *cobra.Command {
+	return &cobra.Command{
+		Use:    "child ROLE",
+		Short:  "Be a process of bench",
+		Hidden: true,
+		Args:   oneArg("ROLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			child := bench.Child{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Dispatcher: func() (*dispatcher.Dispatcher, func() error, error) {
+				return embeddedDispatcher(cmd, env)
+			}}
+			return child.Run(cmd.Context(), args[0])
+		},
+	}
+}
+
+// embeddedDispatcher is outhook as a host has it in its own process.
+func embeddedDispatcher(cmd *cobra.Command, env []string) (*dispatcher.Dispatcher, func() error, error) {
+	c, err := loadConfig(cmd, "", env)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := settingsOf(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	rdb := redis.NewUniversalClient(&set.redis)
+	set.dispatcher.Redis, set.dispatcher.Logger = rdb, newLogger(cmd.ErrOrStderr(), c.Log)
+	d, err := dispatcher.New(set.dispatcher)
+	return d, rdb.Close, err
+}
