@@ -154,7 +154,7 @@ func (s *Store) runShares(ctx context.Context, verb string, shares map[*redis.Cl
 func (s *Store) runAndWait(ctx context.Context, rdb redis.Cmdable, verb string, one share) ([]any, error) {
 	var written *redis.StatusCmd
 	var confirmed func() error
-	answered, err := runOn(ctx, rdb, verb, one.calls, func(p redis.Pipeliner) {
+	answered, err := runOn(ctx, rdb, alone, verb, one.calls, func(p redis.Pipeliner) {
 		// WAIT is about the writes of its own connection. The calls may have none: those that are repeated, also by the
 		// client on another connection.
 		written = p.Set(ctx, one.mark, markText, markFor)

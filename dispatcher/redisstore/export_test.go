@@ -39,8 +39,18 @@ func EventKey(ref webhook.EventRef) string { return keysOfEvent(ref).event }
 // LineKey is where the line of an endpoint is kept.
 func LineKey(ref webhook.EndpointRef) string { return keysOfEndpoint(ref).line }
 
+// OutKey is where what an endpoint has in flight is kept.
+func OutKey(ref webhook.EndpointRef) string { return keysOfEndpoint(ref).out }
+
 // The scripts between which an event's body could be lost.
 var (
 	MarkerScript = scriptMarker.sha
 	ReopenScript = scriptReopen.sha
 )
+
+// Waiting is how many callers wait for a pipeline.
+func Waiting(s *Store) int {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	return len(s.group.waiting)
+}

@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"fmt"
 	"hash/fnv"
 	"strings"
 
@@ -18,7 +17,9 @@ func tagOf(text string) string {
 	return tagPrefix(int(h.Sum32() % tags))
 }
 
-func tagPrefix(tag int) string { return fmt.Sprintf("oh:{s%02d}:", tag) }
+func tagPrefix(tag int) string {
+	return string([]byte{'o', 'h', ':', '{', 's', '0' + byte(tag/10), '0' + byte(tag%10), '}', ':'})
+}
 
 // eventKeys are the keys on the tag of one event.
 type eventKeys struct{ event, admitting string }

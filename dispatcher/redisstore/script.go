@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"embed"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -85,21 +86,35 @@ func (s *Store) endpointCall(sc luaScript, ref webhook.EndpointRef, more []strin
 // calls' answers. Scripts that a node does not know are loaded, and those calls
 // repeated, with what also adds once more.
 func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func(redis.Pipeliner)) ([]any, error) {
-	return runOn(ctx, s.rdb, verb, calls, also...)
+	if s.group != nil && len(calls) <= sharedMost {
+		return runOn(ctx, s.rdb, s.share, verb, calls, also...)
+	}
+	return runOn(ctx, s.rdb, alone, verb, calls, also...)
 }
 
-// runOn is run with a client of one's own.
-func runOn(ctx context.Context, rdb redis.Cmdable, verb string, calls []call, also ...func(redis.Pipeliner)) ([]any, error) {
-	cmds := make([]*redis.Cmd, len(calls))
-	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, c := range calls {
-			cmds[i] = p.EvalSha(ctx, c.script.sha, c.keys, c.args...)
-		}
-		for _, add := range also {
-			add(p)
-		}
-		return nil
-	})
+// sharedMost is how many calls at the most go in a pipeline that others share: more of them are one already.
+const sharedMost = 4
+
+func (s *Store) share(ctx context.Context, p redis.Pipeliner) error {
+	return s.group.send(ctx, p.Cmds())
+}
+
+func alone(ctx context.Context, p redis.Pipeliner) error {
+	_, err := p.Exec(ctx)
+	return err
+}
+
+// runOn is run with a client of one's own, and a way to send a pipeline.
+func runOn(ctx context.Context, rdb redis.Cmdable, send func(context.Context, redis.Pipeliner) error, verb string, calls []call,
+	also ...func(redis.Pipeliner)) ([]any, error) {
+	cmds, p := make([]*redis.Cmd, len(calls)), rdb.Pipeline()
+	for i, c := range calls {
+		cmds[i] = p.EvalSha(ctx, c.script.sha, c.keys, c.args...)
+	}
+	for _, add := range also {
+		add(p)
+	}
+	err := send(ctx, p)
 	if err != nil && err != redis.Nil && !isNoScript(err) { // not errors.Is: Sentinel's nil is wrapped by what it means
 		return nil, unavailable(verb, err)
 	}
@@ -120,6 +135,9 @@ func runOn(ctx context.Context, rdb redis.Cmdable, verb string, calls []call, al
 // loadAndRepeat gives Redis the scripts that a node did not know, each once, and
 // repeats those calls in one pipeline. It puts their answers in place.
 func loadAndRepeat(ctx context.Context, rdb redis.Cmdable, calls []call, cmds []*redis.Cmd, also []func(redis.Pipeliner)) error {
+	if !slices.ContainsFunc(cmds, func(cmd *redis.Cmd) bool { return isNoScript(cmd.Err()) }) {
+		return nil
+	}
 	again := rdb.Pipeline()
 	loaded := map[string]bool{}
 	for i, cmd := range cmds {
@@ -134,12 +152,10 @@ func loadAndRepeat(ctx context.Context, rdb redis.Cmdable, calls []call, cmds []
 		}
 		cmds[i] = again.EvalSha(ctx, calls[i].script.sha, calls[i].keys, calls[i].args...)
 	}
-	if again.Len() > 0 {
-		for _, add := range also {
-			add(again)
-		}
+	for _, add := range also {
+		add(again)
 	}
-	_, _ = again.Exec(ctx) // each command has its own error; without commands nothing is sent
+	_, _ = again.Exec(ctx) // each command has its own error
 	return nil
 }
 

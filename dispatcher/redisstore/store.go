@@ -53,8 +53,10 @@ type Config struct {
 
 // Store is a [webhook.Store] on Redis 7 or Valkey: a single node, Sentinel or Cluster.
 type Store struct {
-	cfg       Config
-	rdb       redis.UniversalClient
+	cfg Config
+	rdb redis.UniversalClient
+	// group sends what many goroutines have to ask; nil in a cluster, where one node that is away would hold up the others'.
+	group     *group
 	endpoints endpointCache
 	listed    listing
 	// single: a script may look at keys of several tags. Until the server says
@@ -88,6 +90,9 @@ func New(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, rdb: cfg.Redis, waits: waits}
+	if single {
+		s.group = &group{rdb: cfg.Redis}
+	}
 	s.single.Store(single)
 	return s, nil
 }

@@ -21,14 +21,14 @@ local function drains() redis.call('ZREM', DUE, '') end
 
 local function ms(t) return string.format('%.0f', t) end
 
--- endpoint answers what the gates need to know; gone: deleted, or never there. The fields of the hash beside its settings:
+-- endpoint answers what the gates need to know, and other fields that are asked for; gone: deleted, or never there. The fields of the hash beside its settings:
 -- ra Retry-After until, ms  bf failures in a row  bn times the breaker opened (0 closed)  bo open until, ms  al adapted limit
 -- tat when the rate limit's next token is due, ms  rate tokens a second  burst  sl '1' slow  wk when it is woken, ms
 -- ff first failure, ms, since which nothing succeeded  fn failures since then  bh the breaker's last changes, the newest
 -- first: 'o' opened or 'c' closed, ms, and a space
 -- What is looked up later is kept beside it: out how many are in flight, tail the score of the line's last, false without.
-local function endpoint()
-  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit', 'ra', 'bf', 'bn', 'bo', 'al', 'tat', 'rate', 'burst', 'sl', 'wk', 'ff', 'lb')
+local function endpoint(...)
+  local f = redis.call('HMGET', ENDPOINT, 'rev', 'disabled', 'deleted', 'limit', 'ra', 'bf', 'bn', 'bo', 'al', 'tat', 'rate', 'burst', 'sl', 'wk', 'ff', ...)
   local own, rate = tonumber(f[4] or 0), tonumber(f[11] or 0)
   local most, opened = own > 0 and own or limit, tonumber(f[7] or 0)
   return {
@@ -36,8 +36,8 @@ local function endpoint()
     most = most, limit = opened > 0 and 1 or math.min(most, tonumber(f[9] or BEGIN)),
     pause = tonumber(f[5] or 0), failures = tonumber(f[6] or 0), opened = opened, opens = tonumber(f[8] or 0),
     tat = tonumber(f[10] or 0), step = rate > 0 and 1000 / rate, burst = tonumber(f[12] or 1),
-    slow = f[13] == '1', woken = tonumber(f[14] or 0), failing = tonumber(f[15] or 0), best = tonumber(f[16]),
-  }
+    slow = f[13] == '1', woken = tonumber(f[14] or 0), failing = tonumber(f[15] or 0),
+  }, f[16], f[17], f[18], f[19]
 end
 
 -- raise gives the endpoint a revision that none had before, even one that Redis

@@ -7,9 +7,8 @@
 --         {'duplicate', stored}; {'conflict'}: another type or payload;
 --         {'unknown', stored}: the stored format is another version's.
 -- Cost: O(size + log admitting).
-local stored = redis.call('GET', KEYS[1])
+local stored = redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX', 'GET')
 if not stored then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4])
   return {'new'}
 end

@@ -69,13 +69,14 @@ local AT_ONCE = 8
 -- make it slow. An endpoint that is always slow keeps what it can take. What began before the limit was halved does not halve
 -- it again. Fields: rn answers and rd their time in this round, rk when the limit was halved, lb the best round's mean.
 local SLOW = 1000
-local function adapt(ep, signal, began, took, put)
+local function adapt(ep, round, signal, began, took, put)
+  local best = tonumber(round.best)
+  local well = signal == 'good' and took <= SLOW and not ep.slow
+  if well and ep.limit >= ep.most and best and best <= SLOW then return end -- it has all it may have
   local waiting = replays(ep) -- of which no more than half of the limit is in flight
   local held = waiting ~= nil and ep.limit - free(ep) + math.max(1, ep.limit / AT_ONCE) >= (waiting and math.ceil(ep.limit / 2) or ep.limit)
-  local grown = ep.limit >= ep.most and ep.best and ep.best <= SLOW
-  if signal == 'good' and took <= SLOW and not ep.slow and (grown or not held) then return end
-  local f = redis.call('HMGET', ENDPOINT, 'rn', 'rd', 'rk')
-  local answers, time, halved = tonumber(f[1] or 0) + 1, tonumber(f[2] or 0) + took, tonumber(f[3] or 0)
+  if well and not held then return end
+  local answers, time, halved = tonumber(round.answers or 0) + 1, tonumber(round.time or 0) + took, tonumber(round.halved or 0)
   local al = ep.limit
   if signal ~= 'good' then
     if began >= halved then
@@ -84,7 +85,7 @@ local function adapt(ep, signal, began, took, put)
     end
   elseif answers >= al then
     local mean = time / answers
-    local best = math.max(SLOW / 2, math.min(mean, (ep.best or mean) * 1.25))
+    best = math.max(SLOW / 2, math.min(mean, (best or mean) * 1.25))
     local slow = mean > SLOW
     if slow and mean > 2 * best then
       al = math.max(math.min(BEGIN, al), math.floor(al / 2))
@@ -105,7 +106,7 @@ end
 
 -- learn draws from the attempt what it says of its endpoint: the receiver's wish for a pause, failures in a row, and how
 -- much it can take. Answers 'open' or 'closed' if the breaker changed. An endpoint without a line that is well costs nothing.
-local function learn(ep)
+local function learn(ep, round)
   local signal, began, took, pause = ARGV[24], tonumber(ARGV[25]), tonumber(ARGV[26]), tonumber(ARGV[27])
   local set, changed = {}, ''
   local function put(name, value)
@@ -134,7 +135,7 @@ local function learn(ep)
     local before = redis.call('HGET', ENDPOINT, 'bh') or ''
     put('bh', string.sub(string.sub(changed, 1, 1) .. ms(now) .. ' ' .. before, 1, 150))
   end
-  if signal ~= '' and changed ~= 'closed' then adapt(ep, signal, began, took, put) end
+  if signal ~= '' and changed ~= 'closed' then adapt(ep, round, signal, began, took, put) end
   if #set > 0 then redis.call('HSET', ENDPOINT, unpack(set)) end
   return changed
 end
@@ -204,10 +205,12 @@ else
   if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ARGV[17]) end
 end
 
-local ep = endpoint()
+local round = {}
+local ep
+ep, round.answers, round.time, round.halved, round.best = endpoint('rn', 'rd', 'rk', 'lb')
 local breaker, disabled = '', ''
 local current = not ep.gone and ARGV[22] == ep.rev
-if current then breaker = learn(ep) end
+if current then breaker = learn(ep, round) end
 if not ep.gone and not ep.disabled and (current or ARGV[22] == '') then
   disabled = ARGV[16]
   if disabled == '' and current and attempt ~= '' and despair(ep) then disabled = 'failing' end

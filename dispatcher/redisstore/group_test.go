@@ -1,0 +1,101 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/dispatchertest"
+	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// What many ask at once goes in common pipelines, and each gets its own answer.
+func TestClaimsShareAPipeline(t *testing.T) {
+	const many = 100
+	w := newWorld(t, redisstore.Config{EndpointsPerBrand: many + 1})
+	runs := make([]webhook.Run, many)
+	for i := range runs {
+		w.endpoint(fmt.Sprint("a", i))
+		runs[i] = w.run(fmt.Sprint("e", i), fmt.Sprint("a", i))
+	}
+	w.warm()
+	hold, sent := make(chan struct{}), &trips{}
+	w.client.AddHook(sent)
+	w.client.AddHook(staged{pipeline: held(hold)})
+	var asking sync.WaitGroup
+	for _, run := range runs {
+		asking.Go(func() {
+			claim, err := w.Claim(t.Context(), run)
+			if err != nil || claim.Verdict != webhook.ClaimGo || claim.Event.ID != run.EventID || claim.Endpoint.ID != run.EndpointID {
+				t.Errorf("%v: got %+v, %v", run, claim, err)
+			}
+		})
+	}
+	dispatchertest.Eventually(t, func() bool { return redisstore.Waiting(w.Store) == many-2 })
+	close(hold)
+	asking.Wait()
+	if sent.pipelines > 4 {
+		t.Errorf("%d pipelines for %d claims", sent.pipelines, many)
+	}
+}
+
+// held keeps pipelines back until there is a word, and lets those pass whose caller gave up.
+func held(word <-chan struct{}) func(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+		return func(ctx context.Context, cmds []redis.Cmder) error {
+			<-word
+			return next(ctx, cmds)
+		}
+	}
+}
+
+// A caller whose time is over waits no more, and keeps nobody else's commands back.
+func TestAClaimIsGivenUpAlone(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	w.endpoint("a")
+	gone, stays := w.run("gone", "a"), w.run("stays", "a")
+	hold := make(chan struct{})
+	w.client.AddHook(staged{pipeline: held(hold)})
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error)
+	go func() { _, err := w.Claim(ctx, gone); over <- err }()
+	cancel()
+	if err := <-over; !errors.Is(err, webhook.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	close(hold)
+	if claim, err := w.Claim(t.Context(), stays); err != nil || claim.Verdict != webhook.ClaimGo {
+		t.Errorf("got %+v, %v", claim, err)
+	}
+}
+
+// The error of one command is its caller's alone.
+func TestOthersErrorsAreNotMine(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	w.endpoint("a")
+	w.endpoint("b")
+	broken, well := w.run("broken", "a"), w.run("well", "b")
+	w.must(w.client.Set(t.Context(), redisstore.OutKey(w.ref("a")), "of another kind", 0).Err())
+	hold := make(chan struct{})
+	w.client.AddHook(staged{pipeline: held(hold)})
+	var asking sync.WaitGroup
+	for range 20 {
+		asking.Go(func() {
+			if _, err := w.Claim(t.Context(), broken); err == nil {
+				t.Error("no error from a set that is none")
+			}
+		})
+		asking.Go(func() {
+			if claim, err := w.Claim(t.Context(), well); err != nil || claim.Verdict != webhook.ClaimGo {
+				t.Errorf("got %+v, %v", claim, err)
+			}
+		})
+	}
+	close(hold)
+	asking.Wait()
+}
