@@ -11,6 +11,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue"
 )
 
 // KeyRing seals signing secrets and header values in Redis. See [ParseKeyRing].
@@ -81,6 +82,8 @@ type Config struct {
 	// ShutdownTimeout bounds how long Run waits for attempts in flight, more
 	// than 35 s. Defaults to 38 s.
 	ShutdownTimeout time.Duration
+	// Switches turn off what makes the queues fast, for tests and measurements.
+	Switches queue.Switches
 
 	// RetainDelivered, RetainAttempts and RetainDeadLetters are how long is kept
 	// what is settled. Default to 72 h, 72 h and 720 h.

@@ -68,7 +68,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	tasks, err := queue.Open(queue.Config{
 		Redis: cfg.Redis, Logger: cfg.Logger, Shards: cfg.Shards, Serve: cfg.Serve,
-		Concurrency: cfg.Concurrency, AttemptTimeout: webhook.MaxTimeout, ShutdownTimeout: cfg.ShutdownTimeout,
+		Concurrency: cfg.Concurrency, AttemptTimeout: webhook.MaxTimeout, ShutdownTimeout: cfg.ShutdownTimeout, Switches: cfg.Switches,
 	})
 	if err != nil {
 		return nil, err

@@ -60,6 +60,27 @@ type Switches struct {
 	NoIdleWait bool
 	// NoPrefetch takes tasks one by one.
 	NoPrefetch bool
+	// NoPipelining sends the end of each task by itself.
+	NoPipelining bool
+}
+
+// UnmarshalText turns off what it names: of "idle-wait", "prefetch" and "pipelining" any, with commas between. Errors are
+// [webhook.FieldError]s.
+func (s *Switches) UnmarshalText(text []byte) error {
+	for name := range strings.SplitSeq(string(text), ",") {
+		switch name {
+		case "":
+		case "idle-wait":
+			s.NoIdleWait = true
+		case "prefetch":
+			s.NoPrefetch = true
+		case "pipelining":
+			s.NoPipelining = true
+		default:
+			return webhook.Invalid("queue.switches", "has no %q", name)
+		}
+	}
+	return nil
 }
 
 // WithDefaults returns a copy with every zero field set to its default.

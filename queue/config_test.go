@@ -46,6 +46,23 @@ func TestOpenRefusesTimesAsynqCannotKeep(t *testing.T) {
 	}
 }
 
+func TestSwitchesByName(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]queue.Switches{
+		"":                     {},
+		"prefetch":             {NoPrefetch: true},
+		"pipelining,idle-wait": {NoPipelining: true, NoIdleWait: true},
+	} {
+		var got queue.Switches
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	if err := new(queue.Switches).UnmarshalText([]byte("prefetch,speed")); !errors.Is(err, webhook.ErrInvalid) {
+		t.Errorf("an unknown name: %v", err)
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	got := queue.Config{AttemptTimeout: 1500 * time.Millisecond}.WithDefaults()

@@ -26,8 +26,8 @@ const (
 	ownFor = time.Second
 )
 
-// lane is what one queue has of its own.
-type lane struct {
+// part is what one queue has of its own.
+type part struct {
 	slots slots
 	// most is how many of its tasks Asynq runs at once, running how many it does.
 	most    int
@@ -43,7 +43,7 @@ type handler struct {
 	// for its first second: so a queue whose receivers all begin to hang stands still for a second, and not for as long as
 	// they do.
 	deliveries, wakes slots
-	queues            map[string]*lane
+	queues            map[string]*part
 	// patience is how long a task waits for a slot: not so long that the attempt would no longer fit into its timeout.
 	patience time.Duration
 }

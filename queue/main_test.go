@@ -57,9 +57,12 @@ func embeddedClient(t testing.TB) *redis.Client {
 	return c
 }
 
-// open returns a queue that logs nothing unless cfg says otherwise.
+// open returns a queue that logs nothing unless cfg says otherwise. OUTHOOK_TEST_WITHOUT names what all queues are to do without.
 func open(t testing.TB, cfg queue.Config) *queue.Queue {
 	t.Helper()
+	if err := cfg.Switches.UnmarshalText([]byte(os.Getenv("OUTHOOK_TEST_WITHOUT"))); err != nil {
+		t.Fatal(err)
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

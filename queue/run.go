@@ -37,11 +37,11 @@ func (q *Queue) Run(ctx context.Context, do webhook.Handlers) error {
 	h := &handler{
 		do: do, log: q.log,
 		deliveries: make(slots, q.cfg.Concurrency), wakes: make(slots, maxWakes),
-		queues:   map[string]*lane{},
+		queues:   map[string]*part{},
 		patience: (q.cfg.TaskTimeout - q.cfg.AttemptTimeout) / 2,
 	}
 	for _, name := range q.cfg.Serve {
-		h.queues[name] = &lane{slots: make(slots, max(1, q.cfg.Concurrency/2)), most: q.concurrencyOf(name)}
+		h.queues[name] = &part{slots: make(slots, max(1, q.cfg.Concurrency/2)), most: q.concurrencyOf(name)}
 	}
 	started, err := q.start(h)
 	if err == nil {
@@ -81,10 +81,11 @@ func (q *Queue) start(h *handler) ([]server, error) {
 
 func (q *Queue) clientConfig(name string, h *handler) asynqredis.Config {
 	return asynqredis.Config{
-		Logger:     q.log,
-		Free:       func() int { return h.free(name) },
-		NoIdleWait: q.cfg.Switches.NoIdleWait,
-		NoPrefetch: q.cfg.Switches.NoPrefetch,
+		Logger:       q.log,
+		Free:         func() int { return h.free(name) },
+		NoIdleWait:   q.cfg.Switches.NoIdleWait,
+		NoPrefetch:   q.cfg.Switches.NoPrefetch,
+		NoPipelining: q.cfg.Switches.NoPipelining,
 	}
 }
 

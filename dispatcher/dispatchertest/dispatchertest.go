@@ -10,8 +10,10 @@ package dispatchertest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -72,9 +74,16 @@ func Start(t testing.TB, change ...func(*dispatcher.Config)) *Dispatcher {
 	return running
 }
 
+// EnvWithout names the environment variable that says without which parts of the queues' Redis client all dispatchers run:
+// "idle-wait", "prefetch", "pipelining", with commas between.
+const EnvWithout = "OUTHOOK_TEST_WITHOUT"
+
 // Config is what Start starts from: complete but for Redis.
 func Config() dispatcher.Config {
 	var cfg dispatcher.Config
+	if err := cfg.Switches.UnmarshalText([]byte(os.Getenv(EnvWithout))); err != nil {
+		panic(fmt.Sprintf("%s: %v", EnvWithout, err))
+	}
 	cfg.Secrets = redisstore.NewKeyRing()
 	cfg.Egress.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	cfg.Egress.AllowHTTP = true

@@ -1,4 +1,4 @@
-// Package asynqredis is the Redis client that an Asynq server sees: go-redis with two cures for Asynq v0.26.0.
+// Package asynqredis is the Redis client that an Asynq server sees: go-redis with cures for Asynq v0.26.0.
 //
 // The first lets a task's end be written even though Redis was away when the task ended: Asynq repeats that write later, but
 // on a context it has cancelled by then, so that the task would be delivered a second time.
@@ -11,16 +11,23 @@
 // one. An idle queue costs one command a second, and a task is taken when it arrives. While the queue is paused the wait is
 // one EXISTS a second on Asynq's mark. While Redis refuses, answers are held back, as Asynq's loop has no pause of its own.
 //
+// The third is a prefetch. Asynq takes one task a round trip; here one script takes as many as could begin at once, but no more
+// than 64 and half of what is pending, and the next dequeues are answered from memory. What Asynq does not ask for within a
+// second goes back to the head of the queue in its old order, and so does what is left at the end. A task that waits here is
+// active with a lease of its own, as any that Asynq has. Nothing is handed over whose lease might be lost.
+//
+// The fourth sends the ends of tasks that end together in one pipeline.
+//
 // Give each asynq.Server a Client and one queue of its own. TaskCheckInterval then only is what Asynq sleeps after each empty
 // answer; a millisecond is right. To shut down, call Stop, then the Server's Shutdown, then Close.
 //
 // The wait occupies one connection of the inner client's pool for up to a second at a time (up to three while Redis is
 // silent): allow one for each Server in PoolSize, beside one for each command that may run at once. The Redis user needs the
-// right to BLMOVE and EXISTS. In Redis Cluster the queue's tag leads both to the right node.
+// right to BLMOVE, EXISTS and what the prefetch's scripts call. In Redis Cluster the queue's tag leads all to the right node.
 //
-// The idle wait stays off, with one warning in the log, when the Server works several queues or Asynq dequeues by a script that
-// is not known here. Dequeues are then passed on as they are. Only their answers are held back, errors for up to a second and
-// the empty ones of a single queue for up to 250 ms: Asynq would otherwise ask again after each TaskCheckInterval.
+// Idle wait and prefetch stay off, with one warning in the log, when the Server works several queues or Asynq dequeues by a
+// script that is not known here. Dequeues are then passed on as they are. Only their answers are held back, errors for up to a
+// second and the empty ones of a single queue for up to 250 ms: Asynq would otherwise ask again after each TaskCheckInterval.
 package asynqredis
 
 import (
@@ -31,10 +38,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Config has a switch for each cure. The zero value has both on.
+// Config has a switch for each cure. The zero value has all on but the prefetch, which needs Free.
 type Config struct {
 	// Logger is told when a cure cannot be applied. Defaults to slog.Default().
 	Logger *slog.Logger
+
+	// Free answers how many tasks of the queue could begin at once. It is asked before each fetch and must not block. Without
+	// it nothing is prefetched.
+	Free func() int
 
 	// NoWithoutCancel leaves scripts on the context that Asynq gives them.
 	NoWithoutCancel bool
@@ -42,12 +53,11 @@ type Config struct {
 	// NoIdleWait leaves dequeues alone: Asynq then polls at its TaskCheckInterval, and without a pause while Redis is away.
 	NoIdleWait bool
 
-	// Free answers how many tasks of the queue could begin at once. It is asked before each fetch and must not block. Without
-	// it nothing is prefetched.
-	Free func() int
-
 	// NoPrefetch takes one task at a time, as Asynq does.
 	NoPrefetch bool
+
+	// NoPipelining sends the end of each task by itself. In a pipeline it outlives its context in any case.
+	NoPipelining bool
 }
 
 // Client is a redis.UniversalClient for one asynq.Server. What it does not change goes to the inner client as it is.
@@ -56,6 +66,7 @@ type Client struct {
 	cfg   Config
 	wait  *idleWait
 	fetch *prefetch // nil without prefetch
+	share *sharing  // nil without pipelining
 
 	turn  sync.Mutex // held over a whole dequeue: Asynq takes tasks from one goroutine
 	known known
@@ -72,20 +83,29 @@ func New(inner redis.UniversalClient, cfg Config) *Client {
 	if cfg.Free != nil && !cfg.NoPrefetch {
 		c.fetch = &prefetch{inner: inner, log: cfg.Logger, free: cfg.Free}
 	}
+	if !cfg.NoPipelining {
+		c.share = &sharing{inner: inner}
+	}
 	return c
 }
 
-// EvalSha runs a script by its digest; a dequeue may wait first.
+// EvalSha runs a script by its digest. A dequeue may wait first; the end of a task may be sent together with others.
 func (c *Client) EvalSha(ctx context.Context, sha1 string, keys []string, args ...any) *redis.Cmd {
 	ctx = c.lasting(ctx)
+	if c.share != nil && endsTask(keys) {
+		return c.shared(ctx, "evalsha", sha1, keys, args)
+	}
 	return c.dequeue(ctx, sha1, keys, args, func() *redis.Cmd {
 		return c.UniversalClient.EvalSha(ctx, sha1, keys, args...)
 	})
 }
 
-// Eval runs a script by its text, as Asynq does when Redis has lost the digest; a dequeue may wait first.
+// Eval is EvalSha by the script's text, which Asynq sends when Redis has lost the digest.
 func (c *Client) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
 	ctx = c.lasting(ctx)
+	if c.share != nil && endsTask(keys) {
+		return c.shared(ctx, "eval", script, keys, args)
+	}
 	run := func() *redis.Cmd { return c.UniversalClient.Eval(ctx, script, keys, args...) }
 	if _, ok := dequeueOf(keys); !ok {
 		return run() // spares the digest
@@ -149,6 +169,13 @@ func (c *Client) dequeue(ctx context.Context, sha1 string, keys []string, args [
 		return take()
 	}
 	return c.wait.dequeue(ctx, sha1, q, take)
+}
+
+// shared runs a script in a pipeline with others.
+func (c *Client) shared(ctx context.Context, name, script string, keys []string, args []any) *redis.Cmd {
+	cmd := scriptCmd(ctx, name, script, keys, args)
+	c.share.process(context.WithoutCancel(ctx), cmd)
+	return cmd
 }
 
 // lasting is ctx without its end, its values kept.

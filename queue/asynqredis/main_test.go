@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +51,9 @@ type worker struct {
 	warned  *lines // what the client logs
 }
 
+// without says that the tests are to run without a part: OUTHOOK_TEST_WITHOUT names some.
+func without(part string) bool { return strings.Contains(os.Getenv("OUTHOOK_TEST_WITHOUT"), part) }
+
 // startWorker runs a server on inner with the queue, or those given, until the test ends.
 func startWorker(t testing.TB, inner redis.UniversalClient, cfg asynqredis.Config, queues ...string) *worker {
 	t.Helper()
@@ -58,6 +62,8 @@ func startWorker(t testing.TB, inner redis.UniversalClient, cfg asynqredis.Confi
 	if cfg.Free == nil {
 		cfg.Free = func() int { return 4 }
 	}
+	cfg.NoPrefetch = cfg.NoPrefetch || without("prefetch")
+	cfg.NoPipelining = cfg.NoPipelining || without("pipelining")
 	w.client = asynqredis.New(inner, cfg)
 	w.server = asynq.NewServerFromRedisClient(w.client, serverConfig(w.asynq, time.Millisecond, queues...))
 	err := w.server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {

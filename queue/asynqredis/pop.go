@@ -115,16 +115,21 @@ func once(ctx context.Context, inner redis.UniversalClient, keys []string, args 
 }
 
 func send(ctx context.Context, inner redis.UniversalClient, name, script string, keys []string, args []any) *redis.Cmd {
+	cmd := scriptCmd(ctx, name, script, keys, args)
+	if err := inner.Process(ctx, unrepeated{cmd}); err != nil {
+		cmd.SetErr(err) // a hook may keep it for itself
+	}
+	return cmd
+}
+
+// scriptCmd is the command that runs a script, by its digest or its text.
+func scriptCmd(ctx context.Context, name, script string, keys []string, args []any) *redis.Cmd {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, name, script, len(keys))
 	for _, key := range keys {
 		all = append(all, key)
 	}
-	cmd := redis.NewCmd(ctx, append(all, args...)...)
-	if err := inner.Process(ctx, unrepeated{cmd}); err != nil {
-		cmd.SetErr(err) // a hook may keep it for itself
-	}
-	return cmd
+	return redis.NewCmd(ctx, append(all, args...)...)
 }
 
 // unrepeated is a command that go-redis does not send again by itself, whatever MaxRetries says.
