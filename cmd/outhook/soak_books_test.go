@@ -31,6 +31,8 @@ type soakBooks struct {
 	receivers []*soakReceiver
 	// now and most are how many are being served at a time.
 	now, most atomic.Int64
+	// open is how many deliveries are accepted and not received yet.
+	open atomic.Int64
 
 	mu       sync.Mutex
 	accepted []bool // by number
@@ -105,6 +107,7 @@ func (r *soakReceiver) note(n int) {
 		r.first = append(r.first, 0)
 	}
 	if r.first[i] == 0 {
+		r.books.open.Add(-1) // what is not accepted yet will be, as it is repeated
 		r.first[i] = now.UnixMilli()
 		return
 	}
@@ -119,6 +122,7 @@ func (b *soakBooks) accept(n int) {
 		b.accepted = append(b.accepted, false)
 	}
 	b.accepted[n] = true
+	b.open.Add(soakFanout)
 }
 
 // sicken has one endpoint be ill for a while, some of what it gets or all.

@@ -16,8 +16,12 @@ import (
 	"go.smobi.com/outhook/dispatcher/httpapi"
 )
 
-// soakPublishers is how many publish at a time.
-const soakPublishers = 64
+const (
+	// soakPublishers is how many publish at a time.
+	soakPublishers = 64
+	// soakBehind is how much may be open, as the time in which it is published: what this machine carries may become less.
+	soakBehind = 15 * time.Second
+)
 
 // soakLoad publishes through all API processes that there are, each event until it is accepted.
 type soakLoad struct {
@@ -33,6 +37,8 @@ type soakLoad struct {
 	// number is that of the next event, due at its time.
 	number int
 	due    time.Time
+	// held is how long nothing was published, as too much was open.
+	held time.Duration
 	// repeated counts what kept publishes from being accepted at once.
 	repeated map[string]int
 }
@@ -114,12 +120,32 @@ func (l *soakLoad) next() int {
 func (l *soakLoad) begin(ctx context.Context, perSecond float64) {
 	ctx, l.end = context.WithCancel(ctx)
 	interval := time.Duration(float64(time.Second) / perSecond)
+	l.open.Go(func() { l.hold(ctx, soakFanout*int64(soakBehind/interval)) })
 	for range soakPublishers {
 		l.open.Go(func() {
 			for l.turn(ctx, interval) {
 				l.publish(l.next())
 			}
 		})
+	}
+}
+
+// hold puts off what comes next while more than that is open.
+func (l *soakLoad) hold(ctx context.Context, most int64) {
+	const look = 100 * time.Millisecond
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if l.books.open.Load() > most {
+			l.mu.Lock()
+			l.due, l.held = time.Now().Add(2*look), l.held+look
+			l.mu.Unlock()
+		}
 	}
 }
 

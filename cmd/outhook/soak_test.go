@@ -18,7 +18,7 @@ import (
 
 const (
 	// soakMaxAge and soakRetention are how long an event is open at most, and kept then: their sum is how long its id stays in Redis.
-	soakMaxAge, soakRetention = 4 * time.Minute, time.Minute
+	soakMaxAge, soakRetention = 3 * time.Minute, 2 * time.Minute
 	// soakSettled is the shortest soak of which two thirds come after the first of these ids are gone, and a minute more.
 	soakSettled = 3 * (soakMaxAge + soakRetention + time.Minute)
 	// soakDrain bounds how long all that is open may take in the end. A killed worker's part takes 40 s.
@@ -197,8 +197,8 @@ func (s *soak) account() {
 	}
 	given := s.givenUp()
 	_, received, repeats := s.books.counts()
-	s.Logf("lost %d, given up %d, received %d, again %d, most in flight %d; publishes repeated: %v", len(lost), given, received, repeats,
-		s.books.most.Load(), s.load.answers())
+	s.Logf("lost %d, given up %d, received %d, again %d, most in flight %d; publishes repeated: %v; held back for %s", len(lost), given, received,
+		repeats, s.books.most.Load(), s.load.answers(), s.load.held.Round(time.Second))
 	s.Logf("faults: %s; endpoints ill: %v", s.faults, slices.Sorted(maps.Keys(moods)))
 	if len(lost) > 0 || given > 0 || len(unexplained) > 0 {
 		s.Errorf("lost %d, given up %d; sent again though no worker was killed: %d, such as %q", len(lost), given, len(unexplained),
