@@ -44,6 +44,8 @@ type handler struct {
 	// they do.
 	deliveries, wakes slots
 	queues            map[string]*part
+	// replays gives way to what is live.
+	replays *yield
 	// patience is how long a task waits for a slot: not so long that the attempt would no longer fit into its timeout.
 	patience time.Duration
 }
@@ -77,6 +79,12 @@ func (h *handler) deliver(ctx context.Context, queue string, task *asynq.Task) e
 	run.Queue = queue
 	run.Failures, _ = asynq.GetRetryCount(ctx)
 	began, own := time.Now(), h.queues[queue].slots
+	if isBulk(queue) {
+		if !h.replays.enter(ctx, h.patience) {
+			return fmt.Errorf("%w: %w", errSaturated, &webhook.RetryError{})
+		}
+		defer h.replays.leave()
+	}
 	if !own.take(ctx, h.patience) {
 		return fmt.Errorf("%w: %w", errSaturated, &webhook.RetryError{})
 	}

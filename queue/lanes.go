@@ -3,6 +3,7 @@ package queue
 import (
 	"hash/fnv"
 	"strconv"
+	"strings"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
@@ -25,6 +26,8 @@ func names(shards int) []string {
 }
 
 func queueName(lane string, shard int) string { return lane + "-" + strconv.Itoa(shard) }
+
+func isBulk(queue string) bool { return strings.HasPrefix(queue, laneBulk) }
 
 // shard of an endpoint: FNV-1a, 32 bits, of "brand:endpoint". Processes of different versions share the queues, so this
 // function never changes; the answer changes with the number of shards only, and a run keeps the queue it was released to.

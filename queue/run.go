@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +42,8 @@ func (q *Queue) Run(ctx context.Context, do webhook.Handlers) error {
 	for _, name := range q.cfg.Serve {
 		h.queues[name] = &part{slots: make(slots, max(1, q.cfg.Concurrency/2)), most: q.concurrencyOf(name)}
 	}
+	h.replays = newYield(q.replaysMost(), func(ctx context.Context) error { return q.redis.Ping(ctx).Err() })
+	defer h.replays.stop()
 	started, err := q.start(h)
 	if err == nil {
 		q.log.InfoContext(ctx, "queues open", "queues", q.cfg.Serve)
@@ -108,10 +109,21 @@ func (q *Queue) serverConfig(name string) asynq.Config {
 const bulkShare = 32
 
 func (q *Queue) concurrencyOf(name string) int {
-	if strings.HasPrefix(name, laneBulk) {
+	if isBulk(name) {
 		return max(1, q.cfg.Concurrency/bulkShare)
 	}
 	return q.cfg.Concurrency
+}
+
+// replaysMost is what all queues of replays take at once.
+func (q *Queue) replaysMost() int {
+	most := 1
+	for _, name := range q.cfg.Serve {
+		if isBulk(name) {
+			most += q.concurrencyOf(name)
+		}
+	}
+	return most
 }
 
 // stop ends all servers side by side, so that they share one ShutdownTimeout.

@@ -49,8 +49,4 @@ var (
 )
 
 // Waiting is how many callers wait for a pipeline.
-func Waiting(s *Store) int {
-	s.group.mu.Lock()
-	defer s.group.mu.Unlock()
-	return len(s.group.waiting)
-}
+func Waiting(s *Store) int { return s.shared.Waiting() }

@@ -86,7 +86,7 @@ func (s *Store) endpointCall(sc luaScript, ref webhook.EndpointRef, more []strin
 // calls' answers. Scripts that a node does not know are loaded, and those calls
 // repeated, with what also adds once more.
 func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func(redis.Pipeliner)) ([]any, error) {
-	if s.group != nil && len(calls) <= sharedMost {
+	if s.shared != nil && len(calls) <= sharedMost {
 		return runOn(ctx, s.rdb, s.share, verb, calls, also...)
 	}
 	return runOn(ctx, s.rdb, alone, verb, calls, also...)
@@ -96,7 +96,7 @@ func (s *Store) run(ctx context.Context, verb string, calls []call, also ...func
 const sharedMost = 4
 
 func (s *Store) share(ctx context.Context, p redis.Pipeliner) error {
-	return s.group.send(ctx, p.Cmds())
+	return s.shared.Send(ctx, p.Cmds()...)
 }
 
 func alone(ctx context.Context, p redis.Pipeliner) error {

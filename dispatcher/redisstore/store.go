@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -55,8 +56,8 @@ type Config struct {
 type Store struct {
 	cfg Config
 	rdb redis.UniversalClient
-	// group sends what many goroutines have to ask; nil in a cluster, where one node that is away would hold up the others'.
-	group     *group
+	// shared sends what many goroutines have to ask; nil in a cluster, where one node that is away would hold up the others'.
+	shared    *pipeline.Shared
 	endpoints endpointCache
 	listed    listing
 	// single: a script may look at keys of several tags. Until the server says
@@ -91,7 +92,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg, rdb: cfg.Redis, waits: waits}
 	if single {
-		s.group = &group{rdb: cfg.Redis}
+		s.shared = pipeline.New(cfg.Redis)
 	}
 	s.single.Store(single)
 	return s, nil

@@ -36,6 +36,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/pipeline"
 )
 
 // Config has a switch for each cure. The zero value has all on but the prefetch, which needs Free.
@@ -65,8 +67,8 @@ type Client struct {
 	redis.UniversalClient
 	cfg   Config
 	wait  *idleWait
-	fetch *prefetch // nil without prefetch
-	share *sharing  // nil without pipelining
+	fetch *prefetch        // nil without prefetch
+	share *pipeline.Shared // nil without pipelining
 
 	turn  sync.Mutex // held over a whole dequeue: Asynq takes tasks from one goroutine
 	known known
@@ -84,7 +86,7 @@ func New(inner redis.UniversalClient, cfg Config) *Client {
 		c.fetch = &prefetch{inner: inner, log: cfg.Logger, free: cfg.Free}
 	}
 	if !cfg.NoPipelining {
-		c.share = &sharing{inner: inner}
+		c.share = pipeline.New(inner)
 	}
 	return c
 }
@@ -174,7 +176,7 @@ func (c *Client) dequeue(ctx context.Context, sha1 string, keys []string, args [
 // shared runs a script in a pipeline with others.
 func (c *Client) shared(ctx context.Context, name, script string, keys []string, args []any) *redis.Cmd {
 	cmd := scriptCmd(ctx, name, script, keys, args)
-	c.share.process(context.WithoutCancel(ctx), cmd)
+	_ = c.share.Send(context.WithoutCancel(ctx), cmd) // the error is the command's
 	return cmd
 }
 

@@ -55,3 +55,9 @@ func digest(script string) string {
 	sum := sha1.Sum([]byte(script))
 	return hex.EncodeToString(sum[:])
 }
+
+// endsTask tells a script of Asynq's that takes a task out of the active ones: done, retry, archive and requeue. Each refuses
+// a task that is not active any more, so that sending it again does no harm.
+func endsTask(keys []string) bool {
+	return len(keys) > 2 && (strings.HasSuffix(keys[0], "}:active") || strings.HasSuffix(keys[1], "}:active"))
+}

@@ -1,0 +1,153 @@
+package queue
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// yieldBegin is how many replays run at once until it is known how many may.
+	yieldBegin = 4
+	// lookEvery is how often an answer of Redis is timed while there are replays.
+	lookEvery = 20 * time.Millisecond
+	// roomFor is how much longer than at its best an answer may take: beyond it the machine, or Redis, has too much to do,
+	// and a live delivery, which waits for half a dozen of them, would notice.
+	roomFor = time.Millisecond
+)
+
+// yield bounds the replays that run at once, so that live deliveries do not notice them: as long as Redis answers as fast as
+// it does at its best there may be one more, and else there are fewer. It is what LEDBAT (RFC 6817) does for transfers in
+// the background, with the time to Redis and back, the wait for a processor included, for the delay on the way.
+type yield struct {
+	most  int
+	ping  func(context.Context) error
+	ended chan struct{}
+
+	mu      sync.Mutex
+	limit   float64
+	running int
+	waiting []chan struct{}
+	looking bool
+	looks   sync.WaitGroup
+	best    time.Duration
+	lately  time.Duration // moving mean
+}
+
+func newYield(most int, ping func(context.Context) error) *yield {
+	return &yield{most: most, ping: ping, ended: make(chan struct{}), limit: min(yieldBegin, float64(most))}
+}
+
+// stop ends the looking, whoever is still inside. It is called once.
+func (y *yield) stop() {
+	close(y.ended)
+	y.looks.Wait()
+}
+
+// enter waits for its turn, no longer than patience. Who enters leaves.
+func (y *yield) enter(ctx context.Context, patience time.Duration) bool {
+	turn, ok := y.ask()
+	if ok {
+		return true
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-turn:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return !y.giveUp(turn)
+}
+
+func (y *yield) ask() (turn chan struct{}, ok bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if !y.looking {
+		y.looking = true
+		y.looks.Go(y.look)
+	}
+	if len(y.waiting) == 0 && y.running < int(y.limit) {
+		y.running++
+		return nil, true
+	}
+	turn = make(chan struct{})
+	y.waiting = append(y.waiting, turn)
+	return turn, false
+}
+
+// giveUp answers false when it was its turn after all.
+func (y *yield) giveUp(turn chan struct{}) bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	i := slices.Index(y.waiting, turn)
+	if i < 0 {
+		return false
+	}
+	y.waiting = slices.Delete(y.waiting, i, i+1)
+	return true
+}
+
+func (y *yield) leave() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.running--
+	y.admit()
+}
+
+// admit lets in who may. y.mu is held.
+func (y *yield) admit() {
+	for len(y.waiting) > 0 && y.running < int(y.limit) {
+		close(y.waiting[0])
+		y.waiting = y.waiting[1:]
+		y.running++
+	}
+}
+
+// look times answers for as long as there are replays.
+func (y *yield) look() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-y.ended:
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		began := time.Now()
+		_ = y.ping(ctx) // an error took its time too
+		cancel()
+		if y.adapt(time.Since(began)) {
+			return
+		}
+	}
+}
+
+// adapt draws the conclusion from an answer's time, and tells whether there is nothing left to look for.
+func (y *yield) adapt(took time.Duration) (over bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.running+len(y.waiting) == 0 {
+		y.looking, y.lately = false, 0
+		return true
+	}
+	if y.best == 0 || took < y.best {
+		y.best = took
+	}
+	if y.lately == 0 {
+		y.lately = took
+	}
+	y.lately += (took - y.lately) / 4
+	switch {
+	case y.lately > y.best+roomFor:
+		y.limit = max(1, y.limit*0.8)
+	case y.running >= int(y.limit): // else more would not be used
+		y.limit = min(float64(y.most), y.limit+1)
+	}
+	y.best += y.best / 5000 // the way may have become longer: twice as long is found out within two minutes
+	y.admit()
+	return false
+}
