@@ -185,8 +185,7 @@ func (s *soak) account() {
 		if i == 10 {
 			break
 		}
-		found, err := s.load.api().Explain(s.Context(), d.brand, d.event)
-		s.Errorf("accepted and not received: %s of %s for %s: %+v, %v", d.event, d.brand, d.endpoint, found.Items, err)
+		s.Errorf("accepted and not received: %s of %s for %s: %s", d.event, d.brand, d.endpoint, s.explain(d))
 	}
 	var unexplained []string
 	for _, r := range s.books.repeats() {
@@ -204,6 +203,20 @@ func (s *soak) account() {
 		s.Errorf("lost %d, given up %d; sent again though no worker was killed: %d, such as %q", len(lost), given, len(unexplained),
 			unexplained[:min(len(unexplained), 20)])
 	}
+}
+
+// explain is what the API says of a delivery.
+func (s *soak) explain(d gone) string {
+	found, err := s.load.api().Explain(s.Context(), d.brand, d.event)
+	if err != nil {
+		return err.Error()
+	}
+	for _, x := range found.Items {
+		if x.EndpointID == d.endpoint {
+			return x.Explanation
+		}
+	}
+	return "it knows no such endpoint"
 }
 
 // givenUp counts dead letters, up to a page of each brand. There are none, as nothing is ill for so long.
