@@ -222,9 +222,12 @@ func (b *books) slowest(killed map[string]time.Time) (most time.Duration) {
 }
 
 // endLeases makes the workers of all active tasks gone for a minute.
-func endLeases(t *testing.T, rdb redis.UniversalClient) {
+func endLeases(t *testing.T, rdb redis.UniversalClient) { endLeasesOf(t, rdb, time.Minute) }
+
+// endLeasesOf makes them gone for a while, and answers how many tasks they had. After half a minute Asynq itself looks after them.
+func endLeasesOf(t *testing.T, rdb redis.UniversalClient, gone time.Duration) (n int) {
 	t.Helper()
-	over := float64(time.Now().Add(-time.Minute).Unix())
+	over := float64(time.Now().Add(-gone).Unix())
 	queues, err := rdb.SMembers(t.Context(), "asynq:queues").Result()
 	if err != nil {
 		t.Fatal(err)
@@ -235,12 +238,14 @@ func endLeases(t *testing.T, rdb redis.UniversalClient) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		n += len(members)
 		for _, id := range members {
 			if err := rdb.ZAdd(t.Context(), key, redis.Z{Score: over, Member: id}).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+	return n
 }
 
 // TestStopWaitsForTheAttempt stops a worker in the middle of a POST.

@@ -122,7 +122,7 @@ func TestStopEndsTheWait(t *testing.T) {
 	w.shutdown()
 
 	enqueue(t, inner, "too late")
-	if err := dequeue(t, w.client, dequeueSHA(t)).Err(); !errors.Is(err, redis.Nil) {
+	if err := w.client.EvalSha(t.Context(), dequeueSHA(t), dequeueKeys, asynqLease(), taskPrefix).Err(); !errors.Is(err, redis.Nil) {
 		t.Fatalf("a dequeue after Stop answered %v, want redis.Nil", err)
 	}
 	if n := inner.LLen(t.Context(), pendingKey).Val(); n != 1 {

@@ -19,7 +19,13 @@ import (
 	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(envChild) != "" {
+		workAsChild()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const queue = "live-0"
 
@@ -57,7 +63,13 @@ func without(part string) bool { return strings.Contains(os.Getenv("OUTHOOK_TEST
 // startWorker runs a server on inner with the queue, or those given, until the test ends.
 func startWorker(t testing.TB, inner redis.UniversalClient, cfg asynqredis.Config, queues ...string) *worker {
 	t.Helper()
-	w := &worker{handled: make(chan string, 100), asynq: &lines{}, warned: &lines{}}
+	return startWorkerOf(t, make(chan string, 100), inner, cfg, queues...)
+}
+
+// startWorkerOf has handlers that end when their task's payload is received or fits into the channel, or the test ends.
+func startWorkerOf(t testing.TB, handled chan string, inner redis.UniversalClient, cfg asynqredis.Config, queues ...string) *worker {
+	t.Helper()
+	w := &worker{handled: handled, asynq: &lines{}, warned: &lines{}}
 	cfg.Logger = slog.New(slog.NewTextHandler(w.warned, nil))
 	if cfg.Free == nil {
 		cfg.Free = func() int { return 4 }
@@ -67,7 +79,10 @@ func startWorker(t testing.TB, inner redis.UniversalClient, cfg asynqredis.Confi
 	w.client = asynqredis.New(inner, cfg)
 	w.server = asynq.NewServerFromRedisClient(w.client, serverConfig(w.asynq, time.Millisecond, queues...))
 	err := w.server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
-		w.handled <- string(task.Payload())
+		select {
+		case w.handled <- string(task.Payload()):
+		case <-t.Context().Done():
+		}
 		return nil
 	}))
 	if err != nil {

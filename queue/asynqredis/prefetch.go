@@ -27,6 +27,8 @@ type prefetch struct {
 	log   *slog.Logger
 	free  func() int
 
+	settling sync.Mutex
+
 	mu      sync.Mutex
 	held    *batch   // what dequeues are answered from
 	owed    []*batch // to be given back
@@ -154,6 +156,8 @@ func (p *prefetch) release() {
 // settle gives back what is owed. What it cannot give back it tries again later, until the leases are over: then it is the
 // reconciler's.
 func (p *prefetch) settle(ctx context.Context) error {
+	p.settling.Lock() // who asks next is to find what was given back
+	defer p.settling.Unlock()
 	p.mu.Lock()
 	owed := p.owed
 	p.owed = nil

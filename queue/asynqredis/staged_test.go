@@ -137,7 +137,5 @@ func (s *silent) BLMove(ctx context.Context, from, to, pop, push string, _ time.
 	return s.staged.BLMove(ctx, from, to, pop, push, 11*time.Second)
 }
 
-const taskPrefix = "asynq:{" + queue + "}:t:"
-
 // asynqLease is the end of a lease as Asynq gives it.
 func asynqLease() int64 { return time.Now().Add(30 * time.Second).Unix() }
