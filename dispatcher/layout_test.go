@@ -35,6 +35,8 @@ var arrows = map[string][]string{
 	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/redisstore", "dispatcher/httpapi", "queue"},
 	"dispatcher/dispatchertest": {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/redisstore", "queue/embedded"},
 	"cmd/outhook":               {"*"},
+	"cmd/outhook/bench":         {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/httpapi", "queue/embedded", "cmd/outhook/bench/plain"},
+	"cmd/outhook/bench/plain":   {"signer"},
 }
 
 // outside says which packages alone may import a library.

@@ -49,7 +49,8 @@ Scenarios (* are measured unless others are named):
   outhook bench throughput --repeat 3 --events 50000
   outhook bench --all --for 30m -o json > bench.json
   outhook bench throughput --repeat 1 --profile /tmp/profiles`,
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		ValidArgs: scenarioNames(),
+		RunE:      func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.register(cmd)
 	cmd.AddCommand(newBenchChildCommand(env))
@@ -68,6 +69,17 @@ func scenarioText() string {
 	return strings.TrimRight(text.String(), "\n")
 }
 
+// allFor is what every scenario takes, five times.
+const allFor = 30 * time.Minute
+
+func scenarioNames() []string {
+	var names []string
+	for _, s := range bench.Scenarios() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
 func (f *benchFlags) register(cmd *cobra.Command) {
 	c := bench.Config{}.WithDefaults()
 	flags := cmd.Flags()
@@ -75,7 +87,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.cfg.Repeat, "repeat", c.Repeat, "how often each measurement is made")
 	flags.IntVar(&f.cfg.Events, "events", c.Events, "how many events a run of throughput publishes, raw HTTP four times as many")
 	flags.DurationVar(&f.cfg.Steady, "steady", c.Steady, "how long a steady load lasts, such as that of latency")
-	flags.DurationVar(&f.cfg.For, "for", c.For, "how long all of it may take: repetitions that would begin later are left out")
+	flags.DurationVar(&f.cfg.For, "for", c.For, "how long all of it may take: repetitions that would end later are left out; 30m with --all")
 	flags.DurationVar(&f.cfg.Limit, "limit", c.Limit, "how long one run may take before it is cut")
 	flags.StringVar(&f.cfg.ProfileDir, "profile", "", "`folder` for CPU profiles of what is measured, and what Redis did for a delivery")
 	flags.BoolVar(&f.json, "json", false, "the same as -o json")
@@ -92,8 +104,12 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 		f.form = formJSON
 	}
 	if f.all {
-		for _, s := range bench.Scenarios() {
-			f.cfg.Scenarios = append(f.cfg.Scenarios, s.Name)
+		if len(args) > 0 {
+			return usage("--all: leaves nothing to name: unexpected argument %q", args[0])
+		}
+		f.cfg.Scenarios = scenarioNames()
+		if !cmd.Flags().Changed("for") {
+			f.cfg.For = allFor
 		}
 	}
 	if f.cfg.ProfileDir != "" {
@@ -106,7 +122,7 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	report, err := bench.Run(cmd.Context(), f.cfg)
 	bar.finish()
 	if broken, ok := errors.AsType[*webhook.FieldError](err); ok {
-		return usage("%w", broken)
+		return usageError{broken}
 	}
 	if err != nil && !errors.Is(err, bench.ErrWrong) {
 		return err

@@ -25,9 +25,9 @@ type Config struct {
 	Repeat int
 	// Events is how many a throughput run publishes; four times as many on the road that keeps nothing. Defaults to 10,000.
 	Events int
-	// Steady is how long a steady load lasts, such as that of a latency run. Defaults to 5 s.
+	// Steady is how long a steady load lasts, such as that of a latency run. Defaults to 3 s.
 	Steady time.Duration
-	// For bounds all of it: a run that would begin later is left out. Defaults to 5 minutes.
+	// For bounds all of it: a repetition that would end later is left out. Defaults to 3 minutes.
 	For time.Duration
 	// Limit bounds one run: what is not done is cut, and said. Defaults to 30 s.
 	Limit time.Duration
@@ -44,14 +44,14 @@ type Config struct {
 func (c Config) WithDefaults() Config {
 	c.Repeat = orInt(c.Repeat, 5)
 	c.Events = orInt(c.Events, 10_000)
-	c.Steady = orDuration(c.Steady, 5*time.Second)
-	c.For = orDuration(c.For, 5*time.Minute)
+	c.Steady = orDuration(c.Steady, 3*time.Second)
+	c.For = orDuration(c.For, 3*time.Minute)
 	c.Limit = orDuration(c.Limit, 30*time.Second)
 	if c.Progress == nil {
 		c.Progress = func(int, int, string) {}
 	}
 	if len(c.Scenarios) == 0 {
-		c.Scenarios = quick
+		c.Scenarios = quick()
 	}
 	return c
 }

@@ -23,7 +23,7 @@ func latency(b *bench) []*group {
 	for _, rate := range []int{100, 1000} {
 		g := newGroup("latency", fmt.Sprintf("publish to arrival at %d/s", rate), latencyColumns...)
 		for _, r := range []road{roadPlain, roadSingle} {
-			what := fmt.Sprintf("%s, %s: %s", g.Scenario, g.Title, rowText(string(r)))
+			what := g.nameOf(r)
 			g.add(string(r), func(ctx context.Context) (metrics, error) { return b.latencyRun(ctx, what, r, rate) })
 		}
 		groups = append(groups, g)
@@ -31,48 +31,79 @@ func latency(b *bench) []*group {
 	return groups
 }
 
-// latencyRun publishes at a rate through a process of its own, and compares when calls began with when events arrived.
+// steady is a load of one event at a time, over cfg.Steady.
+func (b *bench) steady(rate int) load {
+	return load{Events: max(1, int(b.cfg.Steady.Seconds()*float64(rate))), Rate: rate, Batch: 1, Timed: true}
+}
+
+// latencyRun publishes at a rate and compares when calls began with when events arrived.
 func (b *bench) latencyRun(ctx context.Context, what string, r road, rate int) (metrics, error) {
 	s, err := b.build(ctx, r, oneEndpoint())
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
-	l := load{Events: max(1, int(b.cfg.Steady.Seconds()*float64(rate))), Rate: rate, Batch: 1, Workers: 4, Timed: true}
-	run := &run{stand: s, what: what, load: l, until: time.Now().Add(b.cfg.Limit + b.cfg.Steady)}
+	run := s.run(what, b.steady(rate))
 	if err := run.warm(ctx); err != nil {
 		return nil, err
 	}
 	before := s.spent(ctx)
-	f, err := run.flow(ctx)
+	f, took, err := run.timed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	run.judge(f)
-	after := s.spent(ctx)
-	took, err := run.took(ctx, f, nil)
-	return quantiles(took).with(s.cost(before, after, f.Arrived)), err
+	return quantiles(took).with(s.cost(before, s.spent(ctx), f.Arrived)), nil
 }
 
-// took is how long each arrival took, in order; of all endpoints but those left out.
-func (r *run) took(ctx context.Context, f flow, leftOut []int) ([]time.Duration, error) {
-	var arrivals map[int][]int64
-	if err := r.receiver.ask(ctx, "times", none{}, &arrivals); err != nil {
+// timed has the load flow, and returns how long each arrival took, in order.
+func (r *run) timed(ctx context.Context) (flow, []time.Duration, error) {
+	r.limit += r.b.cfg.Steady
+	f, err := r.flow(ctx)
+	if err != nil {
+		return f, nil, err
+	}
+	r.judge(f)
+	took, err := r.took(ctx, f, nil)
+	return f, took, err
+}
+
+// took is how long each arrival took that was published before a time, in order; nil is no such time.
+func (r *run) took(ctx context.Context, f flow, before *time.Time) ([]time.Duration, error) {
+	arrivals, err := r.arrivals(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var all []time.Duration
-	for endpoint, times := range arrivals {
-		if slices.Contains(leftOut, endpoint) {
-			continue
-		}
-		for event, at := range times {
-			if i := event - r.load.First; at != 0 && i >= 0 && i < len(f.At) {
-				all = append(all, time.Duration(at-f.At[i]))
+	for _, times := range arrivals {
+		for i, began := range f.At {
+			event := r.load.First + i
+			if event >= len(times) || times[event] == 0 || before != nil && began > before.UnixNano() {
+				continue
 			}
+			all = append(all, time.Duration(times[event]-began))
 		}
 	}
 	slices.Sort(all)
 	return all, nil
+}
+
+// arrivals are when the events came, by the endpoints of the load.
+func (r *run) arrivals(ctx context.Context) (map[int][]int64, error) {
+	var all map[int][]int64
+	if err := r.receiver.ask(ctx, "times", none{}, &all); err != nil {
+		return nil, err
+	}
+	mine := map[int][]int64{}
+	for _, brand := range r.load.Brands {
+		for _, s := range brand {
+			for _, endpoint := range s.Endpoints {
+				if !slices.Contains(r.hung, endpoint) {
+					mine[endpoint] = all[endpoint]
+				}
+			}
+		}
+	}
+	return mine, nil
 }
 
 // quantiles are in milliseconds; none of nothing.

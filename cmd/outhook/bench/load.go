@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,12 +70,16 @@ func (l load) batch(n int) []event {
 
 func (l load) batches() int { return (l.Events + l.Batch - 1) / l.Batch }
 
-// deliveries is how many arrivals the load makes.
-func (l load) deliveries() int {
+// deliveries is how many arrivals the load makes, but for those at the endpoints left out.
+func (l load) deliveries(leftOut []int) int {
 	n := 0
 	for i := range l.batches() {
 		for _, e := range l.batch(i) {
-			n += len(e.Endpoints)
+			for _, endpoint := range e.Endpoints {
+				if !slices.Contains(leftOut, endpoint) {
+					n++
+				}
+			}
 		}
 	}
 	return n

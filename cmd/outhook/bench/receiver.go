@@ -20,6 +20,7 @@ type receiver struct {
 	// seen is when each event first arrived, by endpoint, in nanoseconds since 1970; 0 is not yet.
 	seen map[int][]int64
 	tally
+	requests int
 	// reached is closed when so many have arrived.
 	want    int
 	reached chan struct{}
@@ -35,7 +36,7 @@ type tally struct {
 	Arrived, Again int
 	// LastAt is when the last new one arrived, in nanoseconds since 1970.
 	LastAt int64
-	// Held are requests that hang.
+	// Held are requests that hang; what they bring is not counted.
 	Held int
 }
 
@@ -102,17 +103,16 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *receiver) note(endpoint, event int, at int64) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.loses() {
-		r.arrive(endpoint, event, at)
-	}
 	if r.HangAll || slices.Contains(r.Hang, endpoint) {
 		r.Held++
 		return r.released
 	}
+	r.requests++
+	if r.Lose == 0 || r.requests%r.Lose != 0 {
+		r.arrive(endpoint, event, at)
+	}
 	return nil
 }
-
-func (r *receiver) loses() bool { return r.Lose > 0 && (r.Arrived+1)%r.Lose == 0 }
 
 func (r *receiver) arrive(endpoint, event int, at int64) {
 	times := r.seen[endpoint]
@@ -187,11 +187,11 @@ func (r *receiver) times(context.Context, none) (map[int][]int64, error) {
 	return all, nil
 }
 
-// forget begins anew.
+// forget counts from 0. What was seen stays known: it may come again.
 func (r *receiver) forget(context.Context, none) (none, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.seen, r.tally = map[int][]int64{}, tally{Held: r.Held}
+	r.tally = tally{Held: r.Held}
 	return none{}, nil
 }
 

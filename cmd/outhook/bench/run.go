@@ -9,70 +9,89 @@ import (
 // warmEvents come before what is measured: connections, caches, limits that adapt.
 const warmEvents = 500
 
-// run is one load on one stand.
+// awaitEvery is how long is waited for the last arrival before it is looked whether there is anything left to arrive.
+const awaitEvery = 200 * time.Millisecond
+
+// run is one load on a stand.
 type run struct {
 	*stand
 	what string
 	load load
-	// until bounds it.
-	until time.Time
+	// limit bounds it, from the first event on.
+	limit time.Duration
+	// want is how many arrivals are waited for, of endpoints of brands.
+	want   int
+	brands [][]subject
+	// hung are endpoints that never answer: what is for them is not waited for.
+	hung []int
+}
+
+func (s *stand) run(what string, l load) *run {
+	if l.Road == "" {
+		l.Road = s.road
+	}
+	if l.Brands == nil {
+		l.Brands = s.brands
+	}
+	return &run{stand: s, what: what, load: l, limit: s.b.cfg.Limit, want: l.deliveries(nil), brands: l.Brands}
 }
 
 // flow is what came of a load.
 type flow struct {
 	published
 	tally
-	// settled is when everything was received and recorded. Cut says that it was not in time.
+	// settled is when everything was received and recorded; cut says that it was not in time.
 	settled time.Time
 	cut     bool
 }
 
-// flow publishes the load and waits until all of it has arrived and is recorded.
+// flow publishes the load and waits until all of it has arrived and is recorded, or nothing is left that could.
 func (r *run) flow(ctx context.Context) (flow, error) {
+	within, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
 	var f flow
 	var err error
-	r.load.Brands, r.load.Within = r.brands, time.Until(r.until)
+	r.load.Within = r.limit
 	if f.published, err = r.publish(ctx, r.load); err != nil {
 		return f, err
 	}
-	within, cancel := context.WithDeadline(ctx, r.until)
-	defer cancel()
-	want := r.load.deliveries()
+	err = r.arrive(ctx, within, &f)
+	if err == nil && !f.cut && len(r.hung) == 0 {
+		var all bool
+		f.settled, all = r.settle(within, r.brands)
+		f.cut = !all
+	}
+	if err == nil {
+		err = r.receiver.ask(ctx, "tally", none{}, &f.tally) // what came twice, too
+	}
+	return f, err
+}
+
+// arrive waits for the last arrival, or until nothing is open.
+func (r *run) arrive(ctx, within context.Context, f *flow) error {
 	for {
-		if err := r.receiver.ask(ctx, "await", awaited{Arrived: want, Within: 200 * time.Millisecond}, &f.tally); err != nil {
-			return f, err
+		if err := r.receiver.ask(ctx, "await", awaited{Arrived: r.want, Within: awaitEvery}, &f.tally); err != nil {
+			return err
 		}
-		open := 0
-		if f.Arrived < want {
-			if open, err = r.open(within); err != nil && within.Err() == nil {
-				return f, err
-			}
+		if f.Arrived >= r.want {
+			return nil
 		}
-		if within.Err() != nil {
-			f.cut = true
-			return f, ctx.Err()
+		if f.cut = within.Err() != nil; f.cut {
+			return ctx.Err()
 		}
-		if open == 0 {
-			break
+		if open, err := r.open(within, r.brands); err == nil && open == 0 {
+			return nil
 		}
 	}
-	var settled bool
-	f.settled, settled = r.settle(within)
-	f.cut = !settled
-	if err := r.receiver.ask(ctx, "tally", none{}, &f.tally); err != nil {
-		return f, err
-	}
-	return f, ctx.Err()
 }
 
 // judge says what went wrong.
 func (r *run) judge(f flow) {
-	want := r.load.deliveries()
 	switch {
 	case f.cut:
-		r.b.note("%s: cut after %s: %d of %d had arrived", r.what, r.b.cfg.Limit, f.Arrived, want)
-	case f.Arrived < want:
-		r.b.wrong("%s: %d of %d were LOST: nothing is open and they never arrived", r.what, want-f.Arrived, want)
+		r.b.note("%s: cut after %s: %d of %d had arrived and were recorded", r.what, r.limit, f.Arrived, r.want)
+	case f.Arrived < r.want:
+		r.b.wrong("%s: %d of %d were LOST: nothing is open, and they never arrived", r.what, r.want-f.Arrived, r.want)
 	}
 	if f.Again > 0 {
 		r.b.wrong("%s: %d came TWICE", r.what, f.Again)
@@ -82,21 +101,22 @@ func (r *run) judge(f flow) {
 	}
 }
 
-// warm has some events go all the way, and has them forgotten.
+// warm has some events go all the way, as fast as they do.
 func (r *run) warm(ctx context.Context) error {
-	l := r.load
-	l.First, l.Events, l.Rate, l.Timed = 0, min(warmEvents, r.load.Events), 0, false
-	l.Workers, l.Batch = max(1, l.Workers), max(1, l.Batch)
-	first := &run{stand: r.stand, what: r.what + " (warming up)", load: l, until: r.until}
+	l := loadOn(r.load.Road, r.layout, min(warmEvents, r.load.Events))
+	l.Brands = r.load.Brands
+	first := r.stand.run(r.what+", warming up", l)
 	f, err := first.flow(ctx)
 	if err != nil {
 		return err
 	}
-	r.load.First = l.Events
-	if !f.cut {
-		f.Again = 0
-	}
 	first.judge(f)
+	return r.after(ctx, first)
+}
+
+// after numbers the events on from those of another run, and has the receiver count from 0.
+func (r *run) after(ctx context.Context, other *run) error {
+	r.load.First = other.load.First + other.load.Events
 	return r.receiver.ask(ctx, "forget", none{}, nil)
 }
 
@@ -104,12 +124,11 @@ func (r *run) warm(ctx context.Context) error {
 func (s *stand) spent(ctx context.Context) metrics {
 	m := metrics{}
 	for name, pid := range s.pids() {
-		if used, ok := cpuOf(pid); ok {
+		if used, ok := cpuOf(pid); ok && name != "redis" {
 			m[name] = used
 		}
 	}
 	if s.redis != nil {
-		delete(m, "redis")
 		if used, ok := s.redis.cpu(ctx); ok {
 			m["redis"] = used
 		}
@@ -120,7 +139,7 @@ func (s *stand) spent(ctx context.Context) metrics {
 // cost is the CPU in seconds per 1,000 deliveries, by process, and the peak memory in MiB.
 func (s *stand) cost(before, after metrics, deliveries int) metrics {
 	m := metrics{}
-	thousands := float64(deliveries) / 1000
+	thousands := float64(max(1, deliveries)) / 1000
 	for name, used := range after {
 		m["cpu"+title(name)] = (used - before[name]) / thousands
 	}
@@ -135,7 +154,17 @@ func (s *stand) cost(before, after metrics, deliveries int) metrics {
 	return m
 }
 
+// with adds figures.
 func (m metrics) with(more metrics) metrics {
 	maps.Copy(m, more)
 	return m
+}
+
+// named puts a word before each name.
+func (m metrics) named(prefix string) metrics {
+	out := metrics{}
+	for name, value := range m {
+		out[prefix+title(name)] = value
+	}
+	return out
 }

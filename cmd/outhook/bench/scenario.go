@@ -21,11 +21,25 @@ func Scenarios() []Scenario {
 	return []Scenario{
 		{"throughput", "deliveries a second, CPU and memory: one endpoint, and 10 brands with 10 endpoints", true, throughput},
 		{"latency", "from publishing to the arrival, at 100 and 1,000 events a second", true, latency},
+		{"isolation", "the latency of nine endpoints while a tenth hangs", false, isolation},
+		{"flood", "the latency of a brand while another publishes a great many events at once", false, flood},
+		{"fan-out", "events that go to 1, 10 and 100 endpoints", false, fanout},
+		{"memory", "what a delivery takes in Redis, and a worker with all it may have in flight", false, memory},
+		{"rtt", "throughput when Redis is 1 ms away", false, roundTrips},
+		{"idle", "what is used when there is nothing to do", false, idle},
 	}
 }
 
 // quick are the names of those that are.
-var quick = []string{"throughput", "latency"}
+func quick() []string {
+	var names []string
+	for _, s := range Scenarios() {
+		if s.Quick {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
 
 func known(name string) bool {
 	return slices.ContainsFunc(Scenarios(), func(s Scenario) bool { return s.Name == name })

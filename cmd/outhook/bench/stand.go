@@ -9,28 +9,21 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"time"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
 )
 
-// layout is who gets what.
-type layout struct {
-	// Brands have Kinds of events each, and each kind goes to Fanout endpoints.
-	Brands, Kinds, Fanout int
-	// Connections is how many requests outhook would have in flight at most.
-	Connections int
-}
-
-// stand is all that one run needs: a Redis, a receiver, a publisher and what is measured.
+// stand is all that one run needs: a receiver, a Redis, a publisher and what is measured.
 type stand struct {
 	b      *bench
 	road   road
 	layout layout
 	brands [][]subject
 
-	redis     *redisServer
-	receiver  *process
+	receiver *process
+	redis    *redisServer
+	// redisAddr is where the processes find Redis, perhaps behind a delay.
+	redisAddr string
 	publisher *process // nil for a host, which publishes itself
 	// api and worker are of outhook; worker is also the host or that of the plain program. Nil where there is none.
 	api    *server
@@ -52,23 +45,30 @@ func (b *bench) build(ctx context.Context, r road, l layout) (*stand, error) {
 }
 
 func (s *stand) start(ctx context.Context) error {
-	steps := []func(context.Context) error{s.startReceiver, s.startRedis}
-	switch s.road {
-	case roadRaw:
-		steps = []func(context.Context) error{s.startReceiver, s.startPublisher}
-	case roadPlain:
-		steps = append(steps, s.startPublisher, s.startPlain)
-	case roadGo:
-		steps = append(steps, s.startHost)
-	default:
-		steps = append(steps, s.startPublisher, s.startOuthook)
-	}
-	for _, step := range steps {
+	for _, step := range s.steps() {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *stand) steps() []func(context.Context) error {
+	steps := []func(context.Context) error{s.startReceiver}
+	switch s.road {
+	case roadRaw:
+		return append(steps, s.startPublisher)
+	case roadPlain:
+		steps = append(steps, s.startRedis, s.startPublisher)
+	case roadGo:
+		return append(steps, s.startRedis, s.startHost)
+	default:
+		steps = append(steps, s.startRedis, s.startPublisher, s.startAPI)
+	}
+	if s.layout.Later {
+		return steps
+	}
+	return append(steps, s.startWorker)
 }
 
 // end ends the processes, the last first.
@@ -78,17 +78,19 @@ func (s *stand) end() {
 	}
 }
 
+// child starts one of our own processes, which ends with the stand.
 func (s *stand) child(role string, env ...string) (*process, error) {
-	p, err := s.b.child(role, env...)
+	cmd := exec.Command(s.b.cfg.Program, "bench", "child", role)
+	cmd.Env = append(withoutOurs(os.Environ()), env...)
+	p, err := launch(role, cmd, true, nil)
 	if err == nil {
 		s.ends = append(s.ends, p.end)
 	}
 	return p, err
 }
 
-// startReceiver has a port for each brand: hosts are bounded.
-func (s *stand) startReceiver(ctx context.Context) error {
-	var err error
+// startReceiver has a port for each brand, as the requests to one host are bounded.
+func (s *stand) startReceiver(ctx context.Context) (err error) {
 	if s.receiver, err = s.child("receiver"); err != nil {
 		return err
 	}
@@ -100,38 +102,20 @@ func (s *stand) startReceiver(ctx context.Context) error {
 	return s.receiver.ask(ctx, "behave", s.b.cfg.manners, nil)
 }
 
-// subjects numbers the endpoints.
-func (l layout) subjects(urls []string) [][]subject {
-	brands, n := make([][]subject, l.Brands), 0
-	for b := range brands {
-		for k := range l.Kinds {
-			one := subject{Brand: fmt.Sprint("b", b), Kind: kindName(k)}
-			for range l.Fanout {
-				one.Endpoints, one.URLs = append(one.Endpoints, n), append(one.URLs, fmt.Sprint(urls[b], "/", n))
-				n++
-			}
-			brands[b] = append(brands[b], one)
-		}
-	}
-	return brands
-}
-
-func endpointID(number int) string { return fmt.Sprint("ep", number) }
-
-func (s *stand) brandNames() []string {
-	names := make([]string, len(s.brands))
-	for i, b := range s.brands {
-		names[i] = b[0].Brand
-	}
-	return names
-}
-
-func (s *stand) startRedis(ctx context.Context) error {
-	var err error
+func (s *stand) startRedis(ctx context.Context) (err error) {
 	if s.redis, err = startRedis(ctx, s.b.redisProgram); err != nil {
 		return err
 	}
 	s.ends = append(s.ends, s.redis.end)
+	s.redisAddr = s.redis.addr
+	if s.layout.RTT == 0 {
+		return nil
+	}
+	between, err := startDelay(ctx, s.redis.addr, s.layout.RTT)
+	if err != nil {
+		return err
+	}
+	s.ends, s.redisAddr = append(s.ends, between.end), between.addr()
 	return nil
 }
 
@@ -140,16 +124,6 @@ func (s *stand) startPublisher(context.Context) (err error) {
 	return err
 }
 
-func (s *stand) startPlain(ctx context.Context) (err error) {
-	if s.worker, err = s.child("plain"); err != nil {
-		return err
-	}
-	return s.worker.ask(ctx, "work", plainWork{Redis: s.redis.addr, Pool: pool(), Concurrency: s.layout.Connections}, nil)
-}
-
-// pool is how many connections outhook has to Redis, but for those that wait.
-func pool() int { return max(64, 10*runtime.GOMAXPROCS(0)) }
-
 func (s *stand) startHost(ctx context.Context) (err error) {
 	if s.worker, err = s.child("host", s.env()...); err != nil {
 		return err
@@ -157,19 +131,12 @@ func (s *stand) startHost(ctx context.Context) (err error) {
 	return s.worker.ask(ctx, "endpoints", s.brands, nil)
 }
 
-func (s *stand) startOuthook(ctx context.Context) error {
-	api, err := s.b.serve(ctx, "api", s.env())
-	if err != nil {
+func (s *stand) startAPI(ctx context.Context) (err error) {
+	if s.api, err = s.b.serve(ctx, "api", s.env()); err != nil {
 		return err
 	}
-	s.api, s.ends = api, append(s.ends, api.end)
-	worker, err := s.b.serve(ctx, "worker", s.env())
-	if err != nil {
-		return err
-	}
-	s.worker, s.ends = worker.process, append(s.ends, worker.end)
-	s.admin = []string{api.url("admin"), worker.url("admin")}
-	if s.client, err = httpapi.NewClient(api.url("http"), s.key, nil); err != nil {
+	s.ends, s.admin = append(s.ends, s.api.end), append(s.admin, s.api.url("admin"))
+	if s.client, err = httpapi.NewClient(s.api.url("http"), s.key, nil); err != nil {
 		return err
 	}
 	return s.createEndpoints(ctx)
@@ -189,10 +156,29 @@ func (s *stand) createEndpoints(ctx context.Context) error {
 	return nil
 }
 
+// startWorker starts what delivers.
+func (s *stand) startWorker(ctx context.Context) (err error) {
+	if s.road == roadPlain {
+		if s.worker, err = s.child("plain"); err != nil {
+			return err
+		}
+		return s.worker.ask(ctx, "work", plainWork{Redis: s.redisAddr, Pool: pool(), Concurrency: s.layout.Connections}, nil)
+	}
+	worker, err := s.b.serve(ctx, "worker", s.env())
+	if err != nil {
+		return err
+	}
+	s.worker, s.ends, s.admin = worker.process, append(s.ends, worker.end), append(s.admin, worker.url("admin"))
+	return nil
+}
+
+// pool is how many connections outhook has to Redis, but for those that wait.
+func pool() int { return max(64, 10*runtime.GOMAXPROCS(0)) }
+
 // env is the configuration of a process of outhook: the default one, but for where things are and where deliveries may go.
 func (s *stand) env() []string {
 	return []string{
-		"OUTHOOK_CONFIG=" + s.b.config, "OUTHOOK_REDIS_URL=redis://" + s.redis.addr, "OUTHOOK_AUTH_ADMIN_KEY=" + s.key,
+		"OUTHOOK_CONFIG=" + s.b.config, "OUTHOOK_REDIS_URL=redis://" + s.redisAddr, "OUTHOOK_AUTH_ADMIN_KEY=" + s.key,
 		"OUTHOOK_SECRETS_KEYS=" + s.b.secret, "OUTHOOK_HTTP_LISTEN=127.0.0.1:0", "OUTHOOK_ADMIN_LISTEN=127.0.0.1:0",
 		"OUTHOOK_SHUTDOWN_DELAY=0s", "OUTHOOK_EGRESS_ALLOW=127.0.0.0/8", "OUTHOOK_EGRESS_PORTS=[]", "OUTHOOK_EGRESS_REQUIRE_HTTPS=false",
 	}
@@ -204,74 +190,25 @@ func secretText() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// publish has a load published.
+// publish has a load published, by the publisher or the host.
 func (s *stand) publish(ctx context.Context, l load) (published, error) {
-	l.Road, l.Body, l.Key = s.road, s.b.body, s.key
-	by := s.publisher
-	if s.redis != nil {
-		l.Redis, l.Pool = s.redis.addr, pool()
+	if s.publisher == nil {
+		return s.publishBy(ctx, s.worker, l)
 	}
+	return s.publishBy(ctx, s.publisher, l)
+}
+
+func (s *stand) publishBy(ctx context.Context, by *process, l load) (published, error) {
+	l.Body, l.Key, l.Redis, l.Pool = s.b.body, s.key, s.redisAddr, pool()
 	if s.api != nil {
 		l.Server = s.api.url("http")
-	}
-	if by == nil {
-		by = s.worker
 	}
 	var done published
 	err := by.ask(ctx, "publish", l, &done)
 	return done, err
 }
 
-// open is how many deliveries are not recorded yet.
-func (s *stand) open(ctx context.Context) (int, error) {
-	switch s.road {
-	case roadRaw:
-		return 0, nil
-	case roadPlain:
-		return s.plainOpen(ctx)
-	case roadGo:
-		var open int
-		return open, s.worker.ask(ctx, "open", s.brandNames(), &open)
-	}
-	open := 0
-	for _, brand := range s.brandNames() {
-		h, err := s.client.BrandHealth(ctx, brand)
-		if err != nil {
-			return 0, err
-		}
-		open += h.InFlight + h.Waiting + h.Retrying
-	}
-	return open, nil
-}
-
-// plainOpen counts the tasks that Asynq has.
-func (s *stand) plainOpen(ctx context.Context) (int, error) {
-	const queue = "asynq:{default}:"
-	open := 0
-	for _, list := range []string{"pending", "active"} {
-		n, err := s.redis.rdb.LLen(ctx, queue+list).Result()
-		if err != nil {
-			return 0, err
-		}
-		open += int(n)
-	}
-	n, err := s.redis.rdb.ZCard(ctx, queue+"retry").Result()
-	return open + int(n), err
-}
-
-// settle waits until nothing is open, and answers when that was.
-func (s *stand) settle(ctx context.Context) (time.Time, bool) {
-	for {
-		open, err := s.open(ctx)
-		switch {
-		case err == nil && open == 0:
-			return time.Now(), true
-		case !sleepUntil(ctx, time.Now().Add(3*time.Millisecond)):
-			return time.Now(), false
-		}
-	}
-}
-
+// pids are the processes by name.
 func (s *stand) pids() map[string]int {
 	pids := map[string]int{}
 	add := func(name string, p *process) {
@@ -289,10 +226,4 @@ func (s *stand) pids() map[string]int {
 		add("redis", s.redis.proc)
 	}
 	return pids
-}
-
-func (b *bench) child(role string, env ...string) (*process, error) {
-	cmd := exec.Command(b.cfg.Program, "bench", "child", role)
-	cmd.Env = append(withoutOurs(os.Environ()), env...)
-	return launch(role, cmd, true, nil)
 }

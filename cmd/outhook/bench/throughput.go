@@ -6,19 +6,13 @@ import (
 	"time"
 )
 
-// How publishers publish where there is no rate. More of any made none faster on two cores.
+// How publishers publish where there is no rate.
 const (
 	batchSize     = 100
 	batchWorkers  = 4
 	singleWorkers = 64
 	plainWorkers  = 16
 )
-
-// oneEndpoint and manyEndpoints are the layouts of throughput. In flight outhook has at most 256 for one endpoint, and 1,024
-// in one process.
-func oneEndpoint() layout { return layout{Brands: 1, Kinds: 1, Fanout: 1, Connections: 256} }
-
-func manyEndpoints() layout { return layout{Brands: 10, Kinds: 10, Fanout: 1, Connections: 1024} }
 
 var throughputColumns = []column{
 	{metric: "perSecond", head: "deliveries/s"},
@@ -39,28 +33,29 @@ func throughput(b *bench) []*group {
 	one := newGroup("throughput", "1 endpoint", throughputColumns...)
 	many := newGroup("throughput", "10 brands x 10 endpoints", throughputColumns...)
 	for _, r := range []road{roadRaw, roadPlain, roadGo, roadBatch, roadSingle} {
-		b.addThroughput(one, r, oneEndpoint(), b.cfg.Events)
-		b.addThroughput(many, r, manyEndpoints(), b.cfg.Events)
+		b.addFlatOut(one, r, oneEndpoint(), b.cfg.Events)
+		b.addFlatOut(many, r, manyEndpoints(), b.cfg.Events)
 	}
 	return []*group{one, many}
 }
 
-func (b *bench) addThroughput(g *group, r road, l layout, events int) {
+// addFlatOut adds a row of events published as fast as it goes.
+func (b *bench) addFlatOut(g *group, r road, l layout, events int) {
 	if r == roadRaw {
 		events *= 4 // it would be over before it could be measured
 	}
-	what := fmt.Sprintf("%s, %s: %s", g.Scenario, g.Title, rowText(string(r)))
-	g.add(string(r), func(ctx context.Context) (metrics, error) { return b.throughputRun(ctx, what, r, l, events) })
+	what := g.nameOf(r)
+	g.add(string(r), func(ctx context.Context) (metrics, error) { return b.flatOutRun(ctx, what, r, l, events) })
 }
 
-// throughputRun publishes as fast as it goes and counts until the last is received and recorded.
-func (b *bench) throughputRun(ctx context.Context, what string, r road, l layout, events int) (metrics, error) {
+// flatOutRun counts until the last delivery is received and recorded.
+func (b *bench) flatOutRun(ctx context.Context, what string, r road, l layout, events int) (metrics, error) {
 	s, err := b.build(ctx, r, l)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
-	run := &run{stand: s, what: what, load: loadOn(r, l, events), until: time.Now().Add(b.cfg.Limit)}
+	run := s.run(what, loadOn(r, l, events))
 	if err := run.warm(ctx); err != nil {
 		return nil, err
 	}
@@ -73,15 +68,12 @@ func (b *bench) throughputRun(ctx context.Context, what string, r road, l layout
 	if err != nil {
 		return nil, err
 	}
-	after := s.spent(ctx)
-	if err := watch.end(ctx, f.Arrived); err != nil {
-		return nil, err
-	}
+	m := metrics{"perSecond": f.perSecond(r)}.with(s.cost(before, s.spent(ctx), f.Arrived))
 	run.judge(f)
-	return metrics{"perSecond": f.perSecond(r)}.with(s.cost(before, after, f.Arrived)), nil
+	return m, watch.end(ctx, f.Arrived)
 }
 
-// loadOn is how a publisher of the road publishes as fast as it goes.
+// loadOn is how a publisher of the road publishes as fast as it goes. A batch is smaller where each event goes to many.
 func loadOn(r road, l layout, events int) load {
 	switch r {
 	case roadRaw:
@@ -91,21 +83,25 @@ func loadOn(r road, l layout, events int) load {
 	case roadSingle:
 		return load{Events: events, Workers: singleWorkers, Batch: 1}
 	}
-	return load{Events: events, Workers: batchWorkers, Batch: batchSize}
+	return load{Events: events, Workers: batchWorkers, Batch: max(1, batchSize/l.Fanout)}
 }
 
 // perSecond is from the first call to when the last was recorded.
 func (f flow) perSecond(r road) float64 {
 	end := f.settled
 	switch {
-	case r == roadRaw:
-		end = time.Unix(0, f.Ended)
 	case f.cut:
 		end = time.Unix(0, f.LastAt)
+	case r == roadRaw:
+		end = time.Unix(0, f.Ended)
 	}
 	took := end.Sub(time.Unix(0, f.Began)).Seconds()
 	if took <= 0 {
 		return 0
 	}
 	return float64(f.Arrived) / took
+}
+
+func (g *group) nameOf(r road) string {
+	return fmt.Sprintf("%s, %s: %s", g.Scenario, g.Title, rowText(string(r)))
 }

@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+var idleColumns = []column{
+	{metric: "idleApi", head: "% of a core: api", decimals: 2},
+	{metric: "idleWorker", head: "worker", decimals: 2},
+	{metric: "idleRedis", head: "redis", decimals: 2},
+	{metric: "idleCommands", head: "Redis commands/s", decimals: 1},
+}
+
+func idle(b *bench) []*group {
+	g := newGroup("idle", "one endpoint, nothing to do", idleColumns...)
+	for _, r := range []road{roadPlain, roadBatch} {
+		g.add(string(r), func(ctx context.Context) (metrics, error) { return b.idleRun(ctx, g.nameOf(r), r) })
+	}
+	return []*group{g}
+}
+
+// idleRun looks at what processes use over twice cfg.Steady that have nothing to do any more.
+func (b *bench) idleRun(ctx context.Context, what string, r road) (metrics, error) {
+	s, err := b.build(ctx, r, oneEndpoint())
+	if err != nil {
+		return nil, err
+	}
+	defer s.end()
+	if err := s.run(what, loadOn(r, s.layout, warmEvents)).warm(ctx); err != nil {
+		return nil, err
+	}
+	sleepUntil(ctx, time.Now().Add(b.cfg.Steady)) // what follows from the work is over
+	before, commands := s.spent(ctx), s.redis.commands(ctx)
+	span := 2 * b.cfg.Steady
+	sleepUntil(ctx, time.Now().Add(span))
+	m := metrics{"idleCommands": (s.redis.commands(ctx) - commands) / span.Seconds()}
+	for name, used := range s.spent(ctx) {
+		m["idle"+title(name)] = 100 * (used - before[name]) / span.Seconds()
+	}
+	return m, ctx.Err()
+}
+
+// commands is how many a Redis has done.
+func (s *redisServer) commands(ctx context.Context) float64 {
+	n, _ := strconv.ParseFloat(s.info(ctx, "stats")["total_commands_processed"], 64)
+	return n
+}

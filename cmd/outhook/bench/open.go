@@ -1,0 +1,60 @@
+package bench
+
+import (
+	"context"
+	"time"
+)
+
+// settleEvery is between looks at whether everything is recorded.
+const settleEvery = 3 * time.Millisecond
+
+// open is how many deliveries of the brands are not recorded yet.
+func (s *stand) open(ctx context.Context, brands [][]subject) (int, error) {
+	switch s.road {
+	case roadRaw:
+		return 0, nil
+	case roadPlain:
+		return s.openTasks(ctx)
+	case roadGo:
+		var open int
+		err := s.worker.ask(ctx, "open", namesOf(brands), &open)
+		return open, err
+	}
+	open := 0
+	for _, brand := range namesOf(brands) {
+		h, err := s.client.BrandHealth(ctx, brand)
+		if err != nil {
+			return 0, err
+		}
+		open += h.InFlight + h.Waiting + h.Retrying
+	}
+	return open, nil
+}
+
+// openTasks counts what Asynq has, of all brands.
+func (s *stand) openTasks(ctx context.Context) (int, error) {
+	const queue = "asynq:{default}:"
+	open := 0
+	for _, list := range []string{"pending", "active"} {
+		n, err := s.redis.rdb.LLen(ctx, queue+list).Result()
+		if err != nil {
+			return 0, err
+		}
+		open += int(n)
+	}
+	n, err := s.redis.rdb.ZCard(ctx, queue+"retry").Result()
+	return open + int(n), err
+}
+
+// settle waits until nothing is open, and answers when that was; false when ctx ended first.
+func (s *stand) settle(ctx context.Context, brands [][]subject) (time.Time, bool) {
+	for {
+		open, err := s.open(ctx, brands)
+		switch {
+		case err == nil && open == 0:
+			return time.Now(), true
+		case !sleepUntil(ctx, time.Now().Add(settleEvery)):
+			return time.Now(), false
+		}
+	}
+}
