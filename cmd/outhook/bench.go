@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -95,6 +96,9 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 }
 
 func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -117,6 +121,7 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 			return usage("--profile: %w", err)
 		}
 	}
+	redis.SetLogger(redisLog{slog.New(slog.DiscardHandler)}) // what matters is an error as well
 	bar := newRunBar(cmd.ErrOrStderr())
 	f.cfg.Progress = bar.show
 	report, err := bench.Run(cmd.Context(), f.cfg)
@@ -128,6 +133,23 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return errors.Join(err, f.print(cmd.OutOrStdout(), report))
+}
+
+// check refuses what bench would take for its default.
+func (f *benchFlags) check() error {
+	switch {
+	case f.cfg.Repeat < 1:
+		return usage("--repeat: must be at least 1")
+	case f.cfg.Events < 1:
+		return usage("--events: must be at least 1")
+	case f.cfg.Steady <= 0:
+		return usage("--steady: must be more than 0")
+	case f.cfg.For <= 0:
+		return usage("--for: must be more than 0")
+	case f.cfg.Limit <= 0:
+		return usage("--limit: must be more than 0")
+	}
+	return nil
 }
 
 func (f *benchFlags) print(out io.Writer, report bench.Report) error {
@@ -166,10 +188,12 @@ func (b *runBar) finish() {
 // newBenchChildCommand returns what bench starts: nobody else has a use for it.
 func newBenchChildCommand(env []string) *cobra.Command {
 	return &cobra.Command{
-		Use:    "child ROLE",
-		Short:  "Be a process of bench",
-		Hidden: true,
-		Args:   oneArg("ROLE"),
+		Use:     "child ROLE",
+		Short:   "Be a process of bench",
+		Long:    "Plays receiver, publisher, plain or host: does what lines of JSON on stdin ask for, and ends with them.",
+		Example: "  outhook bench child receiver",
+		Hidden:  true,
+		Args:    oneArg("ROLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			child := bench.Child{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Dispatcher: func() (*dispatcher.Dispatcher, func() error, error) {
 				return embeddedDispatcher(cmd, env)
@@ -189,8 +213,10 @@ func embeddedDispatcher(cmd *cobra.Command, env []string) (*dispatcher.Dispatche
 	if err != nil {
 		return nil, nil, err
 	}
+	log := newLogger(cmd.ErrOrStderr(), c.Log)
+	redis.SetLogger(redisLog{log})
 	rdb := redis.NewUniversalClient(&set.redis)
-	set.dispatcher.Redis, set.dispatcher.Logger = rdb, newLogger(cmd.ErrOrStderr(), c.Log)
+	set.dispatcher.Redis, set.dispatcher.Logger = rdb, log
 	d, err := dispatcher.New(set.dispatcher)
 	return d, rdb.Close, err
 }

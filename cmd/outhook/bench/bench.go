@@ -36,8 +36,9 @@ type Config struct {
 	// Progress is told before each run; nil is nobody.
 	Progress func(done, total int, what string)
 
-	// manners are those of the receiver: a run that goes wrong, for tests.
-	manners manners
+	// manners are those of the receiver: a run that goes wrong, for tests. inFlight is how many hold a worker's memory.
+	manners  manners
+	inFlight int
 }
 
 // WithDefaults returns a copy with the zero fields set.
@@ -47,6 +48,7 @@ func (c Config) WithDefaults() Config {
 	c.Steady = orDuration(c.Steady, 3*time.Second)
 	c.For = orDuration(c.For, 3*time.Minute)
 	c.Limit = orDuration(c.Limit, 30*time.Second)
+	c.inFlight = orInt(c.inFlight, mostOfAll)
 	if c.Progress == nil {
 		c.Progress = func(int, int, string) {}
 	}
@@ -117,6 +119,10 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, err
 	}
+	return runGroups(ctx, cfg, (*bench).groups)
+}
+
+func runGroups(ctx context.Context, cfg Config, groups func(*bench) []*group) (Report, error) {
 	began := time.Now()
 	b := &bench{cfg: cfg, redisProgram: redisProgram(), deadline: began.Add(cfg.For)}
 	b.report = Report{Machine: machine(ctx, b.redisProgram), Repeat: cfg.Repeat, Wrong: []string{}, Notes: []string{}}
@@ -124,7 +130,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }()
-	if err := b.measure(ctx); err != nil {
+	if err := b.measure(ctx, groups(b)); err != nil {
 		return Report{}, err
 	}
 	b.report.Seconds = time.Since(began).Seconds()

@@ -28,7 +28,7 @@ func (b *bench) idleRun(ctx context.Context, what string, r road) (metrics, erro
 		return nil, err
 	}
 	defer s.end()
-	if err := s.run(what, loadOn(r, s.layout, warmEvents)).warm(ctx); err != nil {
+	if err := s.run(what, loadOn(r, s.layout, b.cfg.Events)).warm(ctx); err != nil {
 		return nil, err
 	}
 	sleepUntil(ctx, time.Now().Add(b.cfg.Steady)) // what follows from the work is over

@@ -100,7 +100,8 @@ const heldFor = 8 * time.Second
 
 // heldRun has receivers that do not answer, and so many endpoints that their limits, which begin low, do not matter.
 func (b *bench) heldRun(ctx context.Context, r road) (metrics, error) {
-	l := layout{Brands: 30, Kinds: maxKinds, Fanout: 1, Connections: mostOfAll}
+	// A limit begins with 4: this is a third more than is to be in flight.
+	l := layout{Brands: max(1, b.cfg.inFlight/30), Kinds: maxKinds, Fanout: 1, Connections: mostOfAll}
 	s, err := b.build(ctx, r, l)
 	if err != nil {
 		return nil, err
@@ -117,14 +118,14 @@ func (b *bench) heldRun(ctx context.Context, r road) (metrics, error) {
 	within, cancel := context.WithTimeout(ctx, heldFor)
 	defer cancel()
 	var t tally
-	for within.Err() == nil && t.Held < mostOfAll {
+	for within.Err() == nil && t.Held < b.cfg.inFlight {
 		if err := s.receiver.ask(ctx, "tally", none{}, &t); err != nil {
 			return nil, err
 		}
 		sleepUntil(within, time.Now().Add(20*time.Millisecond))
 	}
 	m := metrics{"heldAtOnce": float64(t.Held)}
-	if now, ok := memoryOf(s.pids()["worker"], "VmRSS"); ok {
+	if now, ok := memoryOf(s.worker.pid(), "VmRSS"); ok {
 		m["heldMiBWorker"] = now
 	}
 	return m, ctx.Err()

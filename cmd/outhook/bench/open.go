@@ -46,14 +46,14 @@ func (s *stand) openTasks(ctx context.Context) (int, error) {
 	return open + int(n), err
 }
 
-// settle waits until nothing is open, and answers when that was; false when ctx ended first.
-func (s *stand) settle(ctx context.Context, brands [][]subject) (time.Time, bool) {
+// settle waits until nothing is open, and answers when that was; false when within ended first, which ends no process.
+func (s *stand) settle(ctx, within context.Context, brands [][]subject) (time.Time, bool) {
 	for {
 		open, err := s.open(ctx, brands)
 		switch {
 		case err == nil && open == 0:
 			return time.Now(), true
-		case !sleepUntil(ctx, time.Now().Add(settleEvery)):
+		case !sleepUntil(within, time.Now().Add(settleEvery)):
 			return time.Now(), false
 		}
 	}

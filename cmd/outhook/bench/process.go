@@ -10,11 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"time"
 )
-
-// endWithin bounds how long a process may take to end by itself before it is killed.
-const endWithin = 2 * time.Second
 
 // process is one that bench has started and that it will end.
 type process struct {
@@ -116,23 +112,17 @@ func (p *process) broken(err error) error {
 	return fmt.Errorf("%w; it said: %s", err, p.said.text())
 }
 
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
-// end lets a process that takes orders end by itself, kills any other, and waits until it is gone.
+// end kills a process, as nothing it has is of use any more, and waits until it is gone.
 func (p *process) end() {
-	if p.orders == nil {
-		p.kill()
-	} else {
+	p.kill()
+	if p.orders != nil {
 		_ = p.orders.Close()
 	}
-	timer := time.NewTimer(endWithin)
-	defer timer.Stop()
-	select {
-	case <-p.exited:
-	case <-timer.C:
-		p.kill()
-		<-p.exited
-	}
+	<-p.exited
 }
 
 // tailLines is how much of what a process said is kept to explain its end.

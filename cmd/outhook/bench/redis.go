@@ -86,9 +86,8 @@ func tryRedis(ctx context.Context, program string) (*redisServer, error) {
 func (s *redisServer) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisReady)
 	defer cancel()
-	mine := fmt.Sprintf("process_id:%d\r\n", s.proc.cmd.Process.Pid)
 	for {
-		if info, err := s.rdb.Info(ctx, "server").Result(); err == nil && strings.Contains(info, mine) {
+		if s.answers(ctx) {
 			return nil
 		}
 		select {
@@ -99,6 +98,16 @@ func (s *redisServer) await(ctx context.Context) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// answers asks on a bare connection first: a client would complain on stderr.
+func (s *redisServer) answers(ctx context.Context) bool {
+	conn, err := net.DialTimeout("tcp", s.addr, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return s.info(ctx, "server")["process_id"] == strconv.Itoa(s.proc.pid())
 }
 
 func (s *redisServer) end() {

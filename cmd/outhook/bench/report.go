@@ -11,6 +11,8 @@ type Report struct {
 	Wrong []string `json:"wrong"`
 	// Notes say what else to know: what was cut or left out.
 	Notes []string `json:"notes"`
+	// Redis says, for each run of which there are profiles, what it did for a delivery.
+	Redis []string `json:"redis,omitempty"`
 }
 
 // Machine is what the figures are of.

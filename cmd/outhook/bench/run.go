@@ -58,8 +58,11 @@ func (r *run) flow(ctx context.Context) (flow, error) {
 	err = r.arrive(ctx, within, &f)
 	if err == nil && !f.cut && len(r.hung) == 0 {
 		var all bool
-		f.settled, all = r.settle(within, r.brands)
+		f.settled, all = r.settle(ctx, within, r.brands)
 		f.cut = !all
+	}
+	if err == nil && f.cut {
+		err = r.fallen()
 	}
 	if err == nil {
 		err = r.receiver.ask(ctx, "tally", none{}, &f.tally) // what came twice, too
@@ -79,7 +82,10 @@ func (r *run) arrive(ctx, within context.Context, f *flow) error {
 		if f.cut = within.Err() != nil; f.cut {
 			return ctx.Err()
 		}
-		if open, err := r.open(within, r.brands); err == nil && open == 0 {
+		if err := r.fallen(); err != nil {
+			return err
+		}
+		if open, err := r.open(ctx, r.brands); err == nil && open == 0 {
 			return nil
 		}
 	}
@@ -89,7 +95,7 @@ func (r *run) arrive(ctx, within context.Context, f *flow) error {
 func (r *run) judge(f flow) {
 	switch {
 	case f.cut:
-		r.b.note("%s: cut after %s: %d of %d had arrived and were recorded", r.what, r.limit, f.Arrived, r.want)
+		r.b.note("%s: cut after %s: %d of %d had arrived, and its figures are of these", r.what, r.limit, f.Arrived, r.want)
 	case f.Arrived < r.want:
 		r.b.wrong("%s: %d of %d were LOST: nothing is open, and they never arrived", r.what, r.want-f.Arrived, r.want)
 	}
@@ -123,8 +129,8 @@ func (r *run) after(ctx context.Context, other *run) error {
 // spent is the processor time of each process so far, in seconds.
 func (s *stand) spent(ctx context.Context) metrics {
 	m := metrics{}
-	for name, pid := range s.pids() {
-		if used, ok := cpuOf(pid); ok && name != "redis" {
+	for name, p := range s.processes() {
+		if used, ok := cpuOf(p.pid()); ok && name != "redis" {
 			m[name] = used
 		}
 	}
@@ -146,8 +152,8 @@ func (s *stand) cost(before, after metrics, deliveries int) metrics {
 	if worker, ok := m["cpuWorker"]; ok {
 		m["cpuOuthook"] = worker + m["cpuApi"]
 	}
-	for name, pid := range s.pids() {
-		if peak, ok := memoryOf(pid, "VmHWM"); ok {
+	for name, p := range s.processes() {
+		if peak, ok := memoryOf(p.pid(), "VmHWM"); ok {
 			m["peakMiB"+title(name)] = peak
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
@@ -208,22 +209,27 @@ func (s *stand) publishBy(ctx context.Context, by *process, l load) (published, 
 	return done, err
 }
 
-// pids are the processes by name.
-func (s *stand) pids() map[string]int {
-	pids := map[string]int{}
-	add := func(name string, p *process) {
-		if p != nil {
-			pids[name] = p.cmd.Process.Pid
-		}
-	}
-	add("receiver", s.receiver)
-	add("publisher", s.publisher)
-	add("worker", s.worker)
+// processes are all that run, by name.
+func (s *stand) processes() map[string]*process {
+	all := map[string]*process{"receiver": s.receiver, "publisher": s.publisher, "worker": s.worker}
 	if s.api != nil {
-		add("api", s.api.process)
+		all["api"] = s.api.process
 	}
 	if s.redis != nil {
-		add("redis", s.redis.proc)
+		all["redis"] = s.redis.proc
 	}
-	return pids
+	maps.DeleteFunc(all, func(_ string, p *process) bool { return p == nil })
+	return all
+}
+
+// fallen is an error when one of them has ended by itself.
+func (s *stand) fallen() error {
+	for name, p := range s.processes() {
+		select {
+		case <-p.exited:
+			return p.broken(fmt.Errorf("the %s process ended by itself", name))
+		default:
+		}
+	}
+	return nil
 }

@@ -16,8 +16,11 @@ func (r Report) WriteTable(out io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintln(&text, r.Machine)
 	for _, g := range r.Groups {
-		fmt.Fprintf(&text, "\n%s: %s (%s)\n", g.Scenario, g.Title, times(g.repetitions(), "run"))
+		fmt.Fprintf(&text, "\n%s: %s (%s)\n", g.Scenario, g.Title, g.repetitions())
 		g.write(&text)
+	}
+	for _, did := range r.Redis {
+		fmt.Fprintf(&text, "\n%s", did)
 	}
 	section(&text, "Notes", r.Notes)
 	section(&text, "WRONG: these figures are worth nothing", r.Wrong)
@@ -51,15 +54,22 @@ func times(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// repetitions is how many runs the row with the fewest has.
-func (g Group) repetitions() int {
-	fewest := 0
-	for i, r := range g.Rows {
-		if i == 0 || len(r.Runs) < fewest {
-			fewest = len(r.Runs)
-		}
+// repetitions says of how many runs the medians are.
+func (g Group) repetitions() string {
+	most, same := 0, true
+	for _, r := range g.Rows {
+		most = max(most, len(r.Runs))
 	}
-	return fewest
+	for _, r := range g.Rows {
+		same = same && len(r.Runs) == most
+	}
+	switch {
+	case !same:
+		return fmt.Sprintf("medians of %s; some of fewer", times(most, "run"))
+	case most > 1:
+		return fmt.Sprintf("medians of %s", times(most, "run"))
+	}
+	return times(most, "run")
 }
 
 func (g Group) write(text *strings.Builder) {

@@ -21,6 +21,7 @@ const sliceSeconds = 1
 // watch takes profiles during a run. Nil takes none.
 type watch struct {
 	s     *stand
+	what  string
 	name  string // of files
 	stop  context.CancelFunc
 	all   sync.WaitGroup
@@ -34,7 +35,7 @@ func (s *stand) watch(ctx context.Context, what string) (*watch, error) {
 		return nil, nil
 	}
 	s.b.watched++
-	w := &watch{s: s, name: filepath.Join(s.b.cfg.ProfileDir, fmt.Sprintf("%02d-%s", s.b.watched, slug(what)))}
+	w := &watch{s: s, what: what, name: filepath.Join(s.b.cfg.ProfileDir, fmt.Sprintf("%02d-%s", s.b.watched, slug(what)))}
 	if s.redis != nil {
 		if err := s.redis.rdb.ConfigResetStat(ctx).Err(); err != nil {
 			return nil, err
@@ -133,8 +134,9 @@ func (w *watch) commands(ctx context.Context, deliveries int) error {
 	}
 	rows = append(rows, []string{"all", decimal(calls/n, 3), decimal(usec/max(1, calls), 2), decimal(usec/n, 2)})
 	var text strings.Builder
-	fmt.Fprintf(&text, "Redis commands, %d deliveries; scripts count what they call once more\n", deliveries)
+	fmt.Fprintf(&text, "%s: Redis, %d deliveries; what a script calls counts twice\n", w.what, deliveries)
 	align(&text, rows)
+	w.s.b.report.Redis = append(w.s.b.report.Redis, text.String())
 	return os.WriteFile(w.name+"-redis.txt", []byte(text.String()), 0o600)
 }
 
