@@ -110,6 +110,7 @@ type bench struct {
 	report       Report
 	deadline     time.Time
 	watched      int // runs of which there are profiles
+	leftOut      int // runs for which there was no time
 }
 
 // Run measures. Errors: a [webhook.FieldError] for the configuration, [ErrWrong] beside a report that says what, or what

@@ -109,15 +109,33 @@ func (r *run) judge(f flow) {
 
 // warm has some events go all the way, as fast as they do.
 func (r *run) warm(ctx context.Context) error {
-	l := loadOn(r.load.Road, r.layout, min(warmEvents, r.load.Events))
-	l.Brands = r.load.Brands
-	first := r.stand.run(r.what+", warming up", l)
+	first := r.stand.run(r.what+", warming up", r.some())
 	f, err := first.flow(ctx)
 	if err != nil {
 		return err
 	}
 	first.judge(f)
 	return r.after(ctx, first)
+}
+
+// some is a load like that of the run, but small and as fast as it goes.
+func (r *run) some() load {
+	l := loadOn(r.load.Road, r.layout, min(warmEvents, r.load.Events))
+	l.Road, l.Brands, l.First = r.load.Road, r.load.Brands, r.load.First
+	return l
+}
+
+// lead publishes some events ahead of the run, which are waited for with it, and answers how many have arrived once one has.
+func (r *run) lead(ctx context.Context) (int, error) {
+	some := r.some()
+	some.Within = r.limit
+	if _, err := r.publish(ctx, some); err != nil {
+		return 0, err
+	}
+	r.load.First, r.want = r.load.First+some.Events, r.want+some.deliveries(nil)
+	var t tally
+	err := r.receiver.ask(ctx, "await", awaited{Arrived: 1, Within: r.limit}, &t)
+	return t.Arrived, err
 }
 
 // after numbers the events on from those of another run, and has the receiver count from 0.

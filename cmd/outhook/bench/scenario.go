@@ -95,6 +95,9 @@ func (b *bench) measure(ctx context.Context, groups []*group) error {
 		}
 	}
 	b.cfg.Progress(total, total, "done")
+	if b.leftOut > 0 {
+		b.note("%d of %d measurements were left out: %s were over", b.leftOut, total, b.cfg.For)
+	}
 	for _, g := range groups {
 		g.sumUp()
 		b.report.Groups = append(b.report.Groups, g.Group)
@@ -122,7 +125,7 @@ func (b *bench) groups() []*group {
 // once makes one measurement, unless there is no time for it.
 func (b *bench) once(ctx context.Context, g *group, row int) error {
 	if time.Now().Add(g.last[row]).After(b.deadline) {
-		b.note("%s, %s: %s: a repetition was left out: the time was over", g.Scenario, g.Title, rowText(g.Rows[row].Name))
+		b.leftOut++
 		return nil
 	}
 	began := time.Now()
