@@ -8,6 +8,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -35,6 +36,7 @@ type Shared struct {
 
 // call is one caller's commands.
 type call struct {
+	ctx  context.Context // whose end leaves the commands behind, unless they are on their way
 	cmds []redis.Cmder
 	err  error
 	done chan struct{}
@@ -45,10 +47,10 @@ type call struct {
 func New(rdb redis.Cmdable) *Shared { return &Shared{rdb: rdb} }
 
 // Send sends commands, which keep their order and stay together, and returns when they have their answers, or ctx has ended:
-// then they may still be sent, and nobody may read them. The error is the first of these commands', [redis.Nil] and NOSCRIPT
+// then what is on its way may still be done, and nobody may read it; the rest is not sent any more. The error is the first of these commands', [redis.Nil] and NOSCRIPT
 // left out. What they are sent with has no deadline but the client's own.
 func (s *Shared) Send(ctx context.Context, cmds ...redis.Cmder) error {
-	own := &call{cmds: cmds, err: errBroken, done: make(chan struct{})}
+	own := &call{ctx: ctx, cmds: cmds, err: errBroken, done: make(chan struct{})}
 	s.mu.Lock()
 	s.waiting = append(s.waiting, own)
 	if s.flying < flights {
@@ -78,7 +80,8 @@ func (s *Shared) fly(ctx context.Context) {
 		if len(batch) == 0 {
 			return
 		}
-		s.exec(ctx, batch)
+		// What Redis was too slow for is not to keep it from what is waited for.
+		s.exec(ctx, slices.DeleteFunc(batch, func(c *call) bool { return c.ctx.Err() != nil }))
 	}
 }
 
@@ -105,13 +108,26 @@ func (s *Shared) exec(ctx context.Context, batch []*call) {
 	for _, c := range batch {
 		_ = pipe.BatchProcess(ctx, c.cmds...) // it only queues
 	}
-	_, err := pipe.Exec(ctx)
+	err := Exec(ctx, pipe)
 	for _, c := range batch {
 		c.err = nil
 		if err != nil {
 			c.err = firstError(c.cmds)
 		}
 	}
+}
+
+// Exec sends a pipeline, after which each command has its answer or an error; it answers the first error. What Redis says to a
+// new connection, such as that the password is wrong, go-redis gives to the pipeline alone: here it is each command's.
+func Exec(ctx context.Context, p redis.Pipeliner) error {
+	cmds, err := p.Exec(ctx)
+	if err == nil || slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool { return cmd.Err() != nil }) {
+		return err
+	}
+	for _, cmd := range cmds {
+		cmd.SetErr(err)
+	}
+	return err
 }
 
 func firstError(cmds []redis.Cmder) error {

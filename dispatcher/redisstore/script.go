@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -99,10 +100,7 @@ func (s *Store) share(ctx context.Context, p redis.Pipeliner) error {
 	return s.shared.Send(ctx, p.Cmds()...)
 }
 
-func alone(ctx context.Context, p redis.Pipeliner) error {
-	_, err := p.Exec(ctx)
-	return err
-}
+func alone(ctx context.Context, p redis.Pipeliner) error { return pipeline.Exec(ctx, p) }
 
 // runOn is run with a client of one's own, and a way to send a pipeline.
 func runOn(ctx context.Context, rdb redis.Cmdable, send func(context.Context, redis.Pipeliner) error, verb string, calls []call,
@@ -155,7 +153,7 @@ func loadAndRepeat(ctx context.Context, rdb redis.Cmdable, calls []call, cmds []
 	for _, add := range also {
 		add(again)
 	}
-	_, _ = again.Exec(ctx) // each command has its own error
+	_ = pipeline.Exec(ctx, again) // each command has its own error
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // What many ask at once goes in common pipelines, and each gets its own answer.
@@ -98,4 +99,50 @@ func TestOthersErrorsAreNotMine(t *testing.T) {
 	}
 	close(hold)
 	asking.Wait()
+}
+
+// What Redis says to a new connection, before any command, is no answer to those that were to go on it.
+func TestNothingIsRecordedWithAPasswordThatWasChanged(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	w.endpoint("a")
+	run := w.run("e", "a")
+	w.claim(run, webhook.ClaimGo)
+	options := redistest.Options(w.server.Addr())
+	options.Username, options.Password = "default", "the one before"
+	client := redis.NewClient(options)
+	defer client.Close()
+	s := open(t, redisstore.Config{Redis: client, Keys: w.keys, Now: w.clock.Now})
+	w.must(w.server.Admin(t).Do(t.Context(), "ACL", "SETUSER", "default", "on", "resetpass", ">another").Err())
+	if _, err := s.Record(t.Context(), settlementOf(run, delivered(), w.clock.Now())); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What nobody waits for any more is not sent when Redis answers again.
+func TestWhatIsGivenUpBeforeItIsSentIsNotSent(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	w.endpoint("a")
+	run := w.run("e", "a")
+	w.warm()
+	hold, flying := make(chan struct{}), make(chan struct{}, 10)
+	w.client.AddHook(staged{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+		return func(ctx context.Context, cmds []redis.Cmder) error {
+			flying <- struct{}{}
+			<-hold
+			return next(ctx, cmds)
+		}
+	}})
+	var asking sync.WaitGroup
+	for range 2 {
+		asking.Go(func() { _, _ = w.Claim(t.Context(), run) })
+		<-flying
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	asking.Go(func() { _, _ = w.Record(ctx, settlementOf(run, delivered(), w.clock.Now())) })
+	dispatchertest.Eventually(t, func() bool { return redisstore.Waiting(w.Store) == 1 })
+	cancel()
+	close(hold)
+	asking.Wait()
+	w.claim(run, webhook.ClaimGo)
+	w.claim(run, webhook.ClaimGo)
 }
