@@ -72,7 +72,8 @@ local SLOW = 1000
 local function adapt(ep, round, signal, began, took, put)
   local best = tonumber(round.best)
   local well = signal == 'good' and took <= SLOW and not ep.slow
-  if well and ep.limit >= ep.most and best and best <= SLOW then return end -- it has all it may have
+  -- It has all it may have. A round that something slow began is counted to its end, so that the quick ones are in its mean.
+  if well and ep.limit >= ep.most and best and best <= SLOW and tonumber(round.answers or 0) == 0 then return end
   local waiting = replays(ep) -- of which no more than half of the limit is in flight
   local held = waiting ~= nil and ep.limit - free(ep) + math.max(1, ep.limit / AT_ONCE) >= (waiting and math.ceil(ep.limit / 2) or ep.limit)
   if well and not held then return end
