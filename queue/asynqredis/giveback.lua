@@ -5,6 +5,7 @@
 --            the whole batch is undone: nobody saw the answer, and if the pop comes only now it finds the mark and takes nothing
 -- Answer:    how many are back
 -- Cost:      O(active), and O(batch · active) at worst
+redis.call('ZREM', KEYS[3], '') -- after a write that takes no room a full Redis lets the others pass
 local since = {}
 for i = 3, #ARGV, 2 do
   since[ARGV[i]] = ARGV[i + 1]
