@@ -106,7 +106,9 @@ func (s *Shared) exec(ctx context.Context, batch []*call) {
 	}()
 	pipe := s.rdb.Pipeline()
 	for _, c := range batch {
-		_ = pipe.BatchProcess(ctx, c.cmds...) // it only queues
+		for _, cmd := range c.cmds {
+			_ = pipe.Process(ctx, cmd) // it only queues
+		}
 	}
 	err := Exec(ctx, pipe)
 	for _, c := range batch {
