@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// delay is a network between a client and a server that are further apart: half of a round trip each way.
+// delay is a network between a client and a server that are further apart. All of a round trip is on the way back: Go's timers
+// make a millisecond of half a one.
 type delay struct {
 	listener net.Listener
 	target   string
-	half     time.Duration
+	late     time.Duration
 	all      sync.WaitGroup
 	mu       sync.Mutex
 	conns    map[net.Conn]bool // nil once it has ended
@@ -25,7 +26,7 @@ func startDelay(ctx context.Context, target string, roundTrip time.Duration) (*d
 	if err != nil {
 		return nil, err
 	}
-	d := &delay{listener: l, target: target, half: roundTrip / 2, conns: map[net.Conn]bool{}}
+	d := &delay{listener: l, target: target, late: roundTrip, conns: map[net.Conn]bool{}}
 	d.all.Go(d.accept)
 	return d, nil
 }
@@ -57,8 +58,8 @@ func (d *delay) accept() {
 		if !d.keep(client, server) {
 			return
 		}
-		d.all.Go(func() { d.forward(client, server) })
-		d.all.Go(func() { d.forward(server, client) })
+		d.all.Go(func() { d.forward(client, server, 0) })
+		d.all.Go(func() { d.forward(server, client, d.late) })
 	}
 }
 
@@ -85,7 +86,7 @@ type chunk struct {
 // inDelay is how many chunks of a connection may be on their way.
 const inDelay = 1024
 
-func (d *delay) forward(from, to net.Conn) {
+func (d *delay) forward(from, to net.Conn, late time.Duration) {
 	on := make(chan chunk, inDelay)
 	d.all.Go(func() {
 		for c := range on {
@@ -98,7 +99,7 @@ func (d *delay) forward(from, to net.Conn) {
 		buffer := make([]byte, 16<<10)
 		n, err := from.Read(buffer)
 		if n > 0 {
-			on <- chunk{buffer[:n], time.Now().Add(d.half)}
+			on <- chunk{buffer[:n], time.Now().Add(late)}
 		}
 		if err != nil {
 			close(on)
