@@ -93,8 +93,8 @@ func TestCosts(t *testing.T) {
 			t.Errorf("%s is %v", metric, value)
 		}
 	}
-	if sum := got["cpuApi"] + got["cpuWorker"]; got["cpuOuthook"] != sum {
-		t.Errorf("cpuOuthook is %v, want %v", got["cpuOuthook"], sum)
+	if sum := got["cpuApi"] + got["cpuWorker"]; got["cpuBoth"] != sum {
+		t.Errorf("cpuBoth is %v, want %v", got["cpuBoth"], sum)
 	}
 }
 

@@ -5,7 +5,7 @@ import "fmt"
 var fanoutColumns = []column{
 	{metric: "perSecond", head: "deliveries/s"},
 	{metric: "perSecond", head: "x plain", decimals: 2, against: roadPlain},
-	{metric: "cpuOuthook", head: "CPU s/1,000: both", decimals: 3},
+	{metric: "cpuBoth", head: "CPU s/1,000: both", decimals: 3},
 	{metric: "cpuRedis", head: "redis", decimals: 3},
 	{metric: "peakMiBRedis", head: "peak MiB: redis"},
 }

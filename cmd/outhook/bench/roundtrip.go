@@ -9,7 +9,7 @@ var roundTripColumns = []column{
 	{metric: "perSecond", head: "deliveries/s"},
 	{metric: "perSecond", head: "x plain", decimals: 2, against: roadPlain},
 	{metric: "pingMs", head: "ms: a PING", decimals: 2},
-	{metric: "cpuOuthook", head: "CPU s/1,000: both", decimals: 3},
+	{metric: "cpuBoth", head: "CPU s/1,000: both", decimals: 3},
 	{metric: "cpuRedis", head: "redis", decimals: 3},
 }
 

@@ -168,7 +168,7 @@ func (s *stand) cost(before, after metrics, deliveries int) metrics {
 		m["cpu"+title(name)] = (used - before[name]) / thousands
 	}
 	if worker, ok := m["cpuWorker"]; ok {
-		m["cpuOuthook"] = worker + m["cpuApi"]
+		m["cpuBoth"] = worker + m["cpuApi"]
 	}
 	for name, p := range s.processes() {
 		if peak, ok := memoryOf(p.pid(), "VmHWM"); ok {

@@ -20,7 +20,7 @@ var throughputColumns = []column{
 	{metric: "perSecond", head: "x raw", decimals: 2, against: roadRaw},
 	{metric: "cpuApi", head: "CPU s/1,000: api", decimals: 3},
 	{metric: "cpuWorker", head: "worker", decimals: 3},
-	{metric: "cpuOuthook", head: "both", decimals: 3},
+	{metric: "cpuBoth", head: "both", decimals: 3},
 	{metric: "cpuRedis", head: "redis", decimals: 3},
 	{metric: "cpuReceiver", head: "receiver", decimals: 3},
 	{metric: "cpuPublisher", head: "publisher", decimals: 3},
