@@ -51,7 +51,7 @@ func idle(c *dispatcher.Config) { c.Serve = []string{"bulk-0"} }
 func warm(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	d := onServer(t, server)
-	d.Receiver(t, "warm", webhook.PurposeStatus)
+	d.Receiver(t, "warm", webhook.PurposeStatus).Answer(failsFirst) // so that Redis knows the script of a retry too
 	if _, err := d.Publish(t.Context(), eventOf("warm", "warm")); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +103,12 @@ func TestPublisherKilled(t *testing.T) {
 	t.Logf("re-driven: %v", d.Redriven())
 }
 
+func failsFirst(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get(webhook.HeaderAttempt) == "1" {
+		w.WriteHeader(http.StatusBadRequest)
+	}
+}
+
 // road is what two deliveries of an endpoint go through.
 type road struct {
 	endpoint func(*webhook.Endpoint)
@@ -138,11 +144,7 @@ var roads = map[string]road{
 	},
 	// The first is to be retried.
 	"retry": {
-		answer: func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get(webhook.HeaderAttempt) == "1" {
-				w.WriteHeader(http.StatusBadRequest)
-			}
-		},
+		answer:   failsFirst,
 		endpoint: func(*webhook.Endpoint) {},
 		attempts: "2",
 		points:   []string{"before retry 1", "after retry 1", "after claim 3", "after record 3"},

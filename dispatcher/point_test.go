@@ -75,13 +75,7 @@ func (k *killer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 func (k *killer) send(cmds []redis.Cmder, next func([]redis.Cmder) error) error {
 	n, dies := k.reached(cmds)
 	if !dies {
-		err := next(cmds)
-		for _, cmd := range cmds {
-			if k.nameOf(cmd) == k.script && redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-				k.forget() // it came while the one before was on its way
-			}
-		}
-		return err
+		return next(cmds)
 	}
 	if n > 0 {
 		err := next(cmds[:n])

@@ -125,15 +125,9 @@ func (c *Client) EvalRO(ctx context.Context, script string, keys []string, args 
 	return c.UniversalClient.EvalRO(c.lasting(ctx), script, keys, args...)
 }
 
-// Stop ends every wait at once, makes all further dequeues answer that the queue is empty, without asking Redis, and begins to
-// give back what is prefetched. Other commands go on, and so do dequeues where neither idle wait nor prefetch is on. Calling it
-// again does nothing.
-func (c *Client) Stop() {
-	c.wait.waiter.stop()
-	if c.fetch != nil {
-		c.fetch.stop()
-	}
-}
+// Stop ends every wait at once and makes all further dequeues answer that the queue is empty, without asking Redis. Other
+// commands go on, and so do dequeues where the idle wait is off. Calling it again does nothing.
+func (c *Client) Stop() { c.wait.waiter.stop() }
 
 // Close stops, and waits until everything prefetched is back, for ten seconds at most, and for the BLMOVE that Stop left behind:
 // at most a second, or eleven when Redis is silent, until go-redis gives it up. The inner client stays open. The answer is

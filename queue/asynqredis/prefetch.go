@@ -27,15 +27,14 @@ type prefetch struct {
 	log   *slog.Logger
 	free  func() int
 
-	settling sync.Mutex
+	settling sync.Mutex // held while tasks are given back: who asks next is to find them
 
-	mu      sync.Mutex
-	held    *batch   // what dequeues are answered from
-	owed    []*batch // to be given back
-	timer   *time.Timer
-	giving  sync.WaitGroup // timers, set or running
-	stopped bool
-	closed  bool
+	mu     sync.Mutex
+	held   *batch   // what dequeues are answered from
+	owed   []*batch // to be given back
+	timer  *time.Timer
+	giving sync.WaitGroup // timers, set or running
+	closed bool
 }
 
 // dequeue answers as Asynq's script would. Calls come one after another.
@@ -63,7 +62,7 @@ func (p *prefetch) fetch(ctx context.Context, b *batch) error {
 	if err := p.settle(ctx); err != nil {
 		return err
 	}
-	if p.isStopped() {
+	if p.isClosed() {
 		return redis.Nil
 	}
 	err := b.pop(ctx, p.inner, max(1, min(p.free(), prefetchMost)))
@@ -74,17 +73,17 @@ func (p *prefetch) fetch(ctx context.Context, b *batch) error {
 	return err
 }
 
-func (p *prefetch) isStopped() bool {
+func (p *prefetch) isClosed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stopped
+	return p.closed
 }
 
-// hold keeps a batch for the next dequeues, or owes it when it must not be handed over.
+// hold keeps a batch for the next dequeues, or owes it when nobody knows what is in it. Nothing is held while any is owed.
 func (p *prefetch) hold(b *batch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !b.answered || p.stopped || b.stale() {
+	if !b.answered {
 		p.owe(b)
 		return
 	}
@@ -128,7 +127,7 @@ func (p *prefetch) set(d time.Duration) {
 	p.giving.Add(1)
 	p.timer = time.AfterFunc(d, func() {
 		defer p.giving.Done()
-		p.release()
+		_ = p.release() // it tries again
 	})
 }
 
@@ -141,22 +140,22 @@ func (p *prefetch) unset() {
 }
 
 // release gives everything back that is due.
-func (p *prefetch) release() {
+func (p *prefetch) release() error {
 	p.mu.Lock()
-	if b := p.held; b != nil && (p.stopped || time.Since(b.asked) >= heldFor) { // else it came meanwhile, and set its own timer
+	if b := p.held; b != nil && (p.closed || time.Since(b.asked) >= heldFor) { // else it came meanwhile, and set its own timer
 		p.held = nil
 		p.owed = append(p.owed, b)
 	}
 	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), givenWithin)
 	defer cancel()
-	_ = p.settle(ctx) // it tries again
+	return p.settle(ctx)
 }
 
 // settle gives back what is owed. What it cannot give back it tries again later, until the leases are over: then it is the
 // reconciler's.
 func (p *prefetch) settle(ctx context.Context) error {
-	p.settling.Lock() // who asks next is to find what was given back
+	p.settling.Lock()
 	defer p.settling.Unlock()
 	p.mu.Lock()
 	owed := p.owed
@@ -167,7 +166,7 @@ func (p *prefetch) settle(ctx context.Context) error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.owed = append(p.owed, slices.DeleteFunc(owed[i:], (*batch).over)...)
-			if p.held == nil && len(p.owed) > 0 { // else a timer is set
+			if len(p.owed) > 0 {
 				p.set(heldFor)
 			}
 			return fmt.Errorf("give prefetched tasks back: %w", err)
@@ -176,27 +175,14 @@ func (p *prefetch) settle(ctx context.Context) error {
 	return nil
 }
 
-// stop hands nothing over any more, and begins to give back.
-func (p *prefetch) stop() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return
-	}
-	p.stopped = true
-	p.set(0)
-}
-
-// close waits until everything is back, for no longer than two attempts may take.
+// close gives everything back, for no longer than two attempts may take. No dequeue may be on its way.
 func (p *prefetch) close() {
-	p.stop()
 	p.mu.Lock()
 	p.closed = true
+	p.unset()
 	p.mu.Unlock()
 	p.giving.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), givenWithin)
-	defer cancel()
-	if err := p.settle(ctx); err != nil {
-		p.log.Warn("prefetched tasks could not be given back: they come again when their leases are over", "error", err)
+	if err := p.release(); err != nil {
+		p.log.Warn("prefetched tasks come again when their leases are over", "error", err)
 	}
 }
