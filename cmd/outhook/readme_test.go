@@ -49,6 +49,22 @@ func TestReadmeQuickStart(t *testing.T) {
 		`"explanation":`, `"items":[`, `"oldSecrets":[`)
 }
 
+// What outhook is measured against is quoted whole.
+func TestReadmeQuotesThePlainProgram(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("bench/plain/plain.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```go\n"+string(program)+"```\n") {
+		t.Error("README.md does not quote bench/plain/plain.go as it is")
+	}
+}
+
 // freeAddress is one that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()

@@ -45,8 +45,6 @@ func redisOptions(t config.RedisTarget, waits int) redis.UniversalOptions {
 		DialerRetries: 1, // the tries of the command are enough
 		PoolSize:      max(minPool, 10*runtime.GOMAXPROCS(0)) + waits,
 		MinIdleConns:  idlePool,
-		// Nothing here is pushed by the server, and in the newer protocol each answer is looked at for whether it is.
-		Protocol: 2,
 		// Of Redis Enterprise only; elsewhere each new connection would be refused it.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		// The name and version of the library, told on each connection: a right more that the Redis user would need.

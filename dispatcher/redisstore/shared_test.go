@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -25,23 +26,32 @@ func TestClaimsShareAPipeline(t *testing.T) {
 		runs[i] = w.run(fmt.Sprint("e", i), fmt.Sprint("a", i))
 	}
 	w.warm()
-	hold, sent := make(chan struct{}), &trips{}
-	w.client.AddHook(sent)
+	hold := make(chan struct{})
+	var sent atomic.Int32
+	w.client.AddHook(staged{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+		return func(ctx context.Context, cmds []redis.Cmder) error {
+			sent.Add(1)
+			return next(ctx, cmds)
+		}
+	}})
 	w.client.AddHook(staged{pipeline: held(hold)})
 	var asking sync.WaitGroup
-	for _, run := range runs {
+	for i, run := range runs {
 		asking.Go(func() {
 			claim, err := w.Claim(t.Context(), run)
 			if err != nil || claim.Verdict != webhook.ClaimGo || claim.Event.ID != run.EventID || claim.Endpoint.ID != run.EndpointID {
 				t.Errorf("%v: got %+v, %v", run, claim, err)
 			}
 		})
+		if i < 2 { // these two are under way, each alone
+			dispatchertest.Eventually(t, func() bool { return int(sent.Load()) == i+1 })
+		}
 	}
 	dispatchertest.Eventually(t, func() bool { return redisstore.Waiting(w.Store) == many-2 })
 	close(hold)
 	asking.Wait()
-	if sent.pipelines > 4 {
-		t.Errorf("%d pipelines for %d claims", sent.pipelines, many)
+	if n := sent.Load(); n > 4 {
+		t.Errorf("%d pipelines for %d claims", n, many)
 	}
 }
 

@@ -66,6 +66,7 @@ func TestTaskFinishedWhileRedisIsAwayEnds(t *testing.T) {
 // left counts what there is of tasks: entries in the active list and among the leases, and tasks themselves.
 func left(t testing.TB, c redis.UniversalClient) int64 {
 	t.Helper()
+	c = redistest.Admin(t, c) // it lists keys
 	var active, leases *redis.IntCmd
 	var tasks *redis.StringSliceCmd
 	if _, err := c.Pipelined(t.Context(), func(p redis.Pipeliner) error {
