@@ -18,50 +18,87 @@ var claimVerdicts = map[string]webhook.ClaimVerdict{
 	"early": webhook.ClaimEarly,
 }
 
+// claiming is a claim on its way.
+type claiming struct {
+	run   webhook.Run
+	body  *redis.StringCmd
+	claim webhook.Claim
+	err   error
+}
+
 // Claim implements [webhook.Store]: the gates and the reading of the body go in
-// one pipeline. The endpoint's settings travel only when they changed.
+// one pipeline, with those of others who claim at the same time. The endpoint's settings travel only when they changed.
 func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, error) {
-	ref := run.Endpoint()
-	known := s.endpoints.get(ref)
-	var body *redis.StringCmd
-	answers, err := s.run(ctx, "claim",
-		[]call{s.endpointCall(scriptClaim, ref, nil, run.EventID, run.Number, s.cfg.MaxAge.Milliseconds(), known.revision, run.Failures)},
-		func(p redis.Pipeliner) { body = p.Get(ctx, keysOfEvent(run.Event()).event) })
-	if err != nil {
-		return webhook.Claim{}, err
+	c := &claiming{run: run, err: errBroken}
+	if err := s.claims.do(ctx, c); err != nil {
+		return webhook.Claim{}, unavailable("claim", err)
 	}
-	answer := list(answers[0])
+	return c.claim, c.err
+}
+
+func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
+	parts := byEndpoint(batch, func(c *claiming) webhook.EndpointRef { return c.run.Endpoint() })
+	known, works := make([]cachedEndpoint, len(parts)), make([]work, len(parts))
+	for i, p := range parts {
+		known[i] = s.endpoints.get(p.ref)
+		args := []any{known[i].revision, len(p.items)}
+		for _, c := range p.items {
+			args = append(args, c.run.EventID, c.run.Number, c.run.Failures)
+		}
+		works[i] = s.workOn(p.ref, nil, args)
+	}
+	answers, err := s.runEach(ctx, "claim", scriptClaim, []any{s.cfg.MaxAge.Milliseconds()}, works, func(p redis.Pipeliner) {
+		for _, c := range batch {
+			c.body = p.Get(ctx, keysOfEvent(c.run.Event()).event)
+		}
+	})
+	if apart(batch, err, func(one []*claiming) { s.claimAll(ctx, one) }) {
+		return
+	}
+	for i, p := range parts {
+		for at, c := range p.items {
+			if c.err = err; err == nil {
+				c.claim, c.err = s.readClaim(c, known[i], list(answers[i]), at)
+			}
+		}
+	}
+}
+
+// readClaim reads the answer to the at-th claim of an endpoint.
+func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) (webhook.Claim, error) {
+	ref, answer := c.run.Endpoint(), sublist(all, 3+at)
 	verdict, ok := claimVerdicts[text(answer, 0)]
 	if text(answer, 0) == "newer" {
-		return webhook.Claim{}, fmt.Errorf("claim: delivery of %s to %s: %w", run.EventID, ref, errFormat)
+		return webhook.Claim{}, fmt.Errorf("claim: delivery of %s to %s: %w", c.run.EventID, ref, errFormat)
 	}
 	if !ok {
 		return webhook.Claim{}, fmt.Errorf("claim: unexpected answer %q", text(answer, 0))
 	}
 	claim := webhook.Claim{Verdict: verdict}
-	if verdict == webhook.ClaimEarly {
+	switch verdict {
+	case webhook.ClaimEarly:
 		claim.DueAt = timeOf(number(text(answer, 1)))
-	}
-	if verdict == webhook.ClaimParked {
-		claim.Release.Wakeup = wakeupOf(ref, list(answer[1]))
+	case webhook.ClaimParked:
+		claim.Release.Wakeup = wakeupOf(ref, sublist(answer, 1))
 	}
 	if verdict != webhook.ClaimGo {
 		return claim, nil
 	}
-	if claim.Event, err = readBody(run.Event(), body); err != nil {
+	var err error
+	if claim.Event, err = readBody(c.run.Event(), c.body); err != nil {
 		return claim, err
 	}
 	claim.Number = int(number(text(answer, 1))) + 1
 	claim.Blocked = int(number(text(answer, 2)))
-	claim.Revision = text(answer, 3)
-	claim.Panics = int(number(text(answer, 4)))
-	claim.Wait = time.Duration(number(text(answer, 5))) * time.Millisecond
-	claim.Probe, claim.Troubled = text(answer, 6) != "", text(answer, 7) != ""
-	claim.Trigger, claim.OpenedAt = webhook.TriggerDelivery, timeOf(number(text(answer, 9)))
-	if again := text(answer, 8); again != "" {
+	claim.Revision = text(all, 0)
+	claim.Panics = int(number(text(answer, 3)))
+	claim.Wait = time.Duration(number(text(answer, 4))) * time.Millisecond
+	claim.Probe, claim.Troubled = text(answer, 5) != "", text(answer, 6) != ""
+	claim.Trigger, claim.OpenedAt = webhook.TriggerDelivery, timeOf(number(text(answer, 8)))
+	if again := text(answer, 7); again != "" {
 		claim.Trigger, claim.Event.ExpiresAt = webhook.Trigger(again), time.Time{}
 	}
-	claim.Endpoint, err = s.claimed(ref, known, answer)
+	claim.Endpoint, err = s.claimed(ref, known, all)
 	return claim, err
 }
 
@@ -83,15 +120,15 @@ func readBody(ref webhook.EventRef, body *redis.StringCmd) (webhook.Event, error
 
 // claimed answers the endpoint as it stands: the known one, or the one that
 // came with the answer because the known one is old.
-func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, answer []any) (webhook.Endpoint, error) {
-	if len(answer) < 12 {
+func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, all []any) (webhook.Endpoint, error) {
+	if text(all, 2) == "" {
 		return ownCopy(known.endpoint), nil
 	}
-	e, err := readEndpoint(ref, text(answer, 11), text(answer, 10), s.cfg.Keys)
+	e, err := readEndpoint(ref, text(all, 2), text(all, 1), s.cfg.Keys)
 	if err != nil {
 		return e, fmt.Errorf("claim: %w", err)
 	}
-	s.endpoints.put(ref, cachedEndpoint{revision: text(answer, 3), endpoint: e})
+	s.endpoints.put(ref, cachedEndpoint{revision: text(all, 0), endpoint: e})
 	return ownCopy(e), nil
 }
 

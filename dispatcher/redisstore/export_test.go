@@ -48,5 +48,7 @@ var (
 	ReopenScript = scriptReopen.sha
 )
 
-// Waiting is how many callers wait for a pipeline.
-func Waiting(s *Store) int { return s.shared.Waiting() }
+// Waiting is how many callers wait until they can be served together.
+func Waiting(s *Store) int {
+	return s.shared.Waiting() + s.claims.group.Waiting() + s.records.group.Waiting()
+}

@@ -8,22 +8,33 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// Record implements [webhook.Store].
+// recording is a settlement on its way.
+type recording struct {
+	set            webhook.Settlement
+	packed, answer string // the attempt, and what was answered to it
+	release        webhook.Release
+	err            error
+}
+
+// Record implements [webhook.Store]. What ends at the same time is recorded by one script, with the releases of each
+// endpoint in the answer to the first of its own.
 func (s *Store) Record(ctx context.Context, set webhook.Settlement) (webhook.Release, error) {
 	if set.Verdict.State == webhook.StateDead {
 		if err := s.keepBody(ctx, set.Run.Event()); err != nil {
 			return webhook.Release{}, err
 		}
 	}
-	c, err := s.recordCall(set)
-	if err != nil {
-		return webhook.Release{}, err
+	r := &recording{set: set, err: errBroken}
+	if set.Attempt != nil {
+		var err error
+		if r.packed, r.answer, err = packAttempt(*set.Attempt); err != nil {
+			return webhook.Release{}, err
+		}
 	}
-	answer, err := s.one(ctx, "record", c)
-	if err != nil {
-		return webhook.Release{}, err
+	if err := s.records.do(ctx, r); err != nil {
+		return webhook.Release{}, unavailable("record", err)
 	}
-	return releaseOf(set.Run.Endpoint(), answer), nil
+	return r.release, r.err
 }
 
 // keepBody raises the event's lifetime to that of a dead letter, and a little
@@ -35,41 +46,68 @@ func (s *Store) keepBody(ctx context.Context, ref webhook.EventRef) error {
 	return nil
 }
 
-func (s *Store) recordCall(set webhook.Settlement) (call, error) {
-	id, packed, answer, began, took := "", "", "", int64(0), int64(0)
-	if set.Attempt != nil {
-		var err error
-		if packed, answer, err = packAttempt(*set.Attempt); err != nil {
-			return call{}, err
+func (s *Store) recordAll(ctx context.Context, batch []*recording) {
+	parts := byEndpoint(batch, func(r *recording) webhook.EndpointRef { return r.set.Run.Endpoint() })
+	works := make([]work, len(parts))
+	for i, p := range parts {
+		args := []any{len(p.items)}
+		for _, r := range p.items {
+			args = r.appendArgs(args)
 		}
-		id, began, took = set.Attempt.ID, millis(set.Attempt.StartedAt), set.Attempt.Duration.Milliseconds()
+		k := keysOfEndpoint(p.ref)
+		works[i] = s.workOn(p.ref, []string{k.attempts, k.dead, k.answers}, args)
 	}
-	v := set.Verdict
-	next, pause, counts := int64(0), int64(0), 0
+	now := s.cfg.Now()
+	answers, err := s.runEach(ctx, "record", scriptRecord, []any{
+		s.cfg.RetainDelivered.Milliseconds(), s.cfg.RetainDeadLetters.Milliseconds(), millis(now.Add(-s.cfg.RetainDeadLetters)),
+		millis(now.Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
+		s.cfg.Breaker.Failures, s.cfg.Breaker.OpenFor.Milliseconds(), s.cfg.Breaker.MaxOpenFor.Milliseconds(),
+		max(0, s.cfg.AutoDisableAfter.Milliseconds()), s.cfg.MaxAge.Milliseconds()}, works)
+	if apart(batch, err, func(one []*recording) { s.recordAll(ctx, one) }) {
+		return
+	}
+	for _, r := range batch {
+		r.err = err
+	}
+	if err != nil {
+		return
+	}
+	for i, p := range parts {
+		p.items[0].release = releaseOf(p.ref, answers[i])
+		for news := sublist(list(answers[i]), 2); len(news) >= 3; news = news[3:] {
+			at, _ := news[0].(int64)
+			to := &p.items[at].release
+			to.Breaker, to.Disabled = webhook.BreakerState(text(news, 1)), text(news, 2)
+		}
+	}
+}
+
+// appendArgs adds what lua/record.lua reads of a settlement: what a success does not have only where there is any of it.
+func (r *recording) appendArgs(args []any) []any {
+	v, id, began, took := r.set.Verdict, "", int64(0), int64(0)
+	if a := r.set.Attempt; a != nil {
+		id, began, took = a.ID, millis(a.StartedAt), a.Duration.Milliseconds()
+	}
+	counts, more := 0, 0
+	if v.Counts {
+		counts = 1
+	}
+	if v.State != webhook.StateDelivered || v.Blocked+v.Panics > 0 || !v.PauseUntil.IsZero() || v.Disable != "" || r.answer != "" {
+		more = 1
+	}
+	args = append(args, r.set.Run.EventID, r.set.Run.Number, id, r.packed, string(v.State), r.set.Revision, string(v.Signal), began, took,
+		counts, more)
+	if more == 0 {
+		return args
+	}
+	next, pause := int64(0), int64(0)
 	if v.State == webhook.StateRetrying {
 		next = millis(v.NextAttemptAt)
 	}
 	if !v.PauseUntil.IsZero() {
 		pause = millis(v.PauseUntil)
 	}
-	if v.Counts {
-		counts = 1
-	}
-	settledFor := s.cfg.RetainDelivered
-	if v.State == webhook.StateDead {
-		settledFor = s.cfg.RetainDeadLetters
-	}
-	ref := set.Run.Endpoint()
-	k := keysOfEndpoint(ref)
-	now := s.cfg.Now()
-	return s.endpointCall(scriptRecord, ref, []string{k.attempts, k.dead, k.answers},
-		set.Run.EventID, set.Run.Number, id, packed, string(v.State), string(v.DeathReason),
-		next, counts, v.Blocked, v.Disable, settledFor.Milliseconds(),
-		millis(now.Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
-		millis(now.Add(-s.cfg.RetainDeadLetters)), s.cfg.RetainDeadLetters.Milliseconds(), set.Revision,
-		v.Panics, string(v.Signal), began, took, pause,
-		s.cfg.Breaker.Failures, s.cfg.Breaker.OpenFor.Milliseconds(), s.cfg.Breaker.MaxOpenFor.Milliseconds(),
-		max(0, s.cfg.AutoDisableAfter.Milliseconds()), answerOf(set.Attempt), answer, s.cfg.MaxAge.Milliseconds()), nil
+	return append(args, string(v.DeathReason), next, v.Blocked, v.Panics, pause, v.Disable, answerOf(r.set.Attempt), r.answer)
 }
 
 // answerOf says in a word what an attempt brought: "410", or "timeout".

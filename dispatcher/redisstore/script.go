@@ -174,6 +174,14 @@ func list(answer any) []any {
 	return l
 }
 
+// sublist reads the i-th entry of an array answer as an array; nil when it is none.
+func sublist(answer []any, i int) []any {
+	if i >= len(answer) {
+		return nil
+	}
+	return list(answer[i])
+}
+
 // text reads the i-th entry of an array answer as text.
 func text(answer []any, i int) string {
 	if i >= len(answer) {
@@ -183,15 +191,13 @@ func text(answer []any, i int) string {
 	return t
 }
 
-// releaseOf reads {runs, wake-up, change of the breaker, reason the endpoint was disabled}; the last two may be missing.
+// releaseOf reads {runs, wake-up}.
 func releaseOf(ref webhook.EndpointRef, answer any) webhook.Release {
 	a := list(answer)
 	if len(a) < 2 {
 		return webhook.Release{}
 	}
-	return webhook.Release{
-		Runs: runsOf(ref, a[0]), Wakeup: wakeupOf(ref, list(a[1])), Breaker: webhook.BreakerState(text(a, 2)), Disabled: text(a, 3),
-	}
+	return webhook.Release{Runs: runsOf(ref, a[0]), Wakeup: wakeupOf(ref, list(a[1]))}
 }
 
 // wakeupOf reads {gate, when, how many wait}; nil when there is none.

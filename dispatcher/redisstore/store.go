@@ -57,7 +57,10 @@ type Store struct {
 	cfg Config
 	rdb redis.UniversalClient
 	// shared sends what many goroutines have to ask; nil in a cluster, where one node that is away would hold up the others'.
-	shared    *pipeline.Shared
+	shared *pipeline.Shared
+	// claims and records do so with a script for many.
+	claims    together[*claiming]
+	records   together[*recording]
 	endpoints endpointCache
 	listed    listing
 	// single: a script may look at keys of several tags. Until the server says
@@ -94,6 +97,7 @@ func New(cfg Config) (*Store, error) {
 	if single {
 		s.shared = pipeline.New(cfg.Redis)
 	}
+	s.claims, s.records = newTogether(!single, s.claimAll), newTogether(!single, s.recordAll)
 	s.single.Store(single)
 	return s, nil
 }

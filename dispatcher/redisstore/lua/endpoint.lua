@@ -6,8 +6,16 @@
 --       3 queue of a new run    4 lifetime of an open delivery's record, ms
 --       5 limit of deliveries in flight when the endpoint sets none
 --       6 member of due
+-- Scripts that work on several endpoints leave 2, 3 and 6 empty, and turn to each.
 local now, limit = tonumber(ARGV[1]), tonumber(ARGV[5])
 local ENDPOINT, LINE, OUT, RETRY, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local RECORDS, QUEUE, MEMBER = ARGV[2], ARGV[3], ARGV[6]
+
+-- face turns to the endpoint whose keys stand after the k-th, and whose prefix, queue and member are the a-th argument and on.
+local function face(k, a)
+  ENDPOINT, LINE, OUT, RETRY, DUE = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4], KEYS[k + 5]
+  RECORDS, QUEUE, MEMBER = ARGV[a], ARGV[a + 1], ARGV[a + 2]
+end
 
 -- BEGIN is the limit that an endpoint begins with. AHEAD is how long before its time a delivery may be claimed under a rate
 -- limit, ms. LATE is how long a wake-up may be late before the reconciler does its work, ms.
@@ -93,7 +101,7 @@ end
 -- Of one that was sent once more: tr why  j the job whose account it is on  bq its queue of the bulk lane ('' none). pub is
 -- when it was sent once more.
 local function record(event)
-  return ARGV[2] .. event
+  return RECORDS .. event
 end
 
 -- newer tells of a record's field v whether another version wrote it, which has it to itself. A version that only adds fields
@@ -105,7 +113,7 @@ end
 -- beside answers the key of what the endpoint has under another letter than its records: 'c' the accounts of jobs, followed
 -- by a colon and the job's id; 'm' the last hour.
 local function beside(letter)
-  return (string.gsub(string.sub(ARGV[2], 1, -2), ':d:', ':' .. letter .. ':', 1))
+  return (string.gsub(string.sub(RECORDS, 1, -2), ':d:', ':' .. letter .. ':', 1))
 end
 
 -- stand puts a delivery in the line.
@@ -131,7 +139,7 @@ local function start(ep, deliveries)
   local runs, out = {}, {}
   for i = 1, #deliveries, 2 do
     local event = deliveries[i]
-    local key, queue = record(event), ARGV[3]
+    local key, queue = record(event), QUEUE
     local run = redis.call('HINCRBY', key, 'run', 1)
     if run > 1 then
       redis.call('HDEL', key, 'af') -- the new task has not failed yet
@@ -196,6 +204,7 @@ local function wakeup(ep)
   local waiting = redis.call('ZCARD', LINE)
   if waiting == 0 then return {} end
   redis.call('HSET', ENDPOINT, 'wk', ms(at))
-  redis.call('ZADD', DUE, 'LT', at + LATE, ARGV[6])
+  redis.call('ZADD', DUE, 'LT', at + LATE, MEMBER)
+  ep.woken = at
   return {name, ms(at), waiting}
 end

@@ -1,61 +1,98 @@
--- Saves an attempt and the delivery's new state, and releases what may run.
+-- Saves attempts and their deliveries' new states, and releases what may run then: of any number of endpoints, one after the other.
 --
--- KEYS  6 attempts (stream)   7 dead letters (sorted set)   8 their answers (stream)
--- ARGV  7 event  8 run ('0': the one in the line or waiting for a retry)
---       9 attempt id ('' none was made)  10 attempt, packed  11 new state  12 reason of death
---       13 next attempt, ms  14 '1' if the attempt counts  15 blocked in a row
---       16 reason to disable the endpoint ('' none)  17 lifetime of a settled record, ms
---       18 attempts older than this go, ms  19 lifetime of the attempts, ms
---       20 dead letters older than this go, ms  21 lifetime of the dead letters, ms
---       22 revision of the endpoint that the attempt was made to ('' any): another one is not disabled for it
---       23 panics in a row  24 signal of the attempt: good, bad, busy or ''  25 its beginning, ms  26 its duration, ms
---       27 the receiver asks for a pause until, ms (0 not)  28 failures that open the breaker  29 first rest, ms
---       30 longest rest, ms  31 nothing but failures for so long disables the endpoint, ms (0 never)  32 what the
---       attempt brought, to be kept if it disables the endpoint  33 the answer, packed ('' nothing is kept of it)
---       34 maxAge, ms
--- Answer: {runs released {{event, run, queue}, …}, wake-up, 'open' or 'closed' if the breaker changed, reason if the endpoint
---         was disabled}; the same runs again for a known attempt id.
--- Cost: O(log n) of the endpoint's sets, and one record, times the runs released.
-local event, run, attempt, state = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
-local key = record(event)
-local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j')
-local set = {} -- of the record: name, value, …
-local function put(name, value)
-  set[#set + 1], set[#set + 2] = name, tostring(value)
+-- KEYS  of each endpoint 1 to 5, as endpoint.lua has them   6 attempts (stream)   7 dead letters (sorted set)
+--       8 their answers (stream)
+-- ARGV  7 lifetime of a settled record, ms  8 lifetime of a dead letter and its record, ms  9 dead letters older than this go, ms
+--       10 attempts older than this go, ms  11 lifetime of the attempts, ms  12 failures that open the breaker
+--       13 first rest, ms  14 longest rest, ms  15 nothing but failures for so long disables the endpoint, ms (0 never)
+--       16 maxAge, ms  17 and on, of each endpoint: prefix of its records' keys, queue of a new run, member of due, how many
+--       settlements, and of each
+--       1 event  2 run ('0': the one in the line or waiting for a retry)  3 attempt id ('' none was made)  4 attempt, packed
+--       5 new state  6 revision of the endpoint that the attempt was made to ('' any): another one is not disabled for it
+--       7 signal of the attempt: good, bad, busy or ''  8 its beginning, ms  9 its duration, ms  10 '1' if it counts
+--       11 '1' if there is more, else all of it is as a success has it: 12 reason of death  13 next attempt, ms
+--       14 blocked in a row  15 panics in a row  16 the receiver asks for a pause until, ms (0 not)  17 reason to disable the
+--       endpoint ('' none)  18 what the attempt brought, to be kept if it disables the endpoint
+--       19 the answer, packed ('' nothing is kept of it)
+-- Answer: of each endpoint {runs released {{event, run, queue}, …}, wake-up, {of each settlement that changed more than its
+--         delivery: which, from 0, 'open' or 'closed' if the breaker changed, reason if the endpoint was disabled, …}}; the same
+--         runs again for a known attempt id.
+-- Cost: O(log n) of the endpoint's sets, and one record, times settlements and runs released.
+drains() -- the first of many may have nothing to take out
+
+-- What is told of one settlement, as above. MORE is its own words where it has any, and those of a success.
+local event, run, attempt, packed, state, revision, signal, began, took, counts
+local death, next, blocked, panics, pause, disable, brought, kept
+local function read(a)
+  event, run, attempt, packed, state, revision = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
+  signal, began, took, counts = ARGV[a + 6], tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8]), ARGV[a + 9] == '1'
+  if ARGV[a + 10] ~= '1' then
+    death, next, blocked, panics, pause, disable, brought, kept = '', '', '0', '0', 0, '', '', ''
+    return a + 11
+  end
+  death, next, blocked, panics, pause = ARGV[a + 11], ARGV[a + 12], ARGV[a + 13], ARGV[a + 14], tonumber(ARGV[a + 15])
+  disable, brought, kept = ARGV[a + 16], ARGV[a + 17], ARGV[a + 18]
+  return a + 19
+end
+
+-- The endpoint that the script has turned to: its keys beside those of endpoint.lua; what is to be written into its hash, name
+-- and value; where a round stands; how many were in flight at first, as many answers come from a full limit although others
+-- of them were recorded just before.
+local ATTEMPTS, DEAD, ANSWERS
+local ep, round, changes, flying
+
+local function put(name, value) changes[name] = tostring(value) end
+
+-- write has what was put there stand in the endpoint's hash.
+local function write()
+  local all = {}
+  for name, value in pairs(changes) do
+    all[#all + 1], all[#all + 2] = name, value
+  end
+  if #all > 0 then redis.call('HSET', ENDPOINT, unpack(all)) end
+  changes = {}
+end
+
+-- look reads the endpoint as it stands now.
+local function look()
+  write()
+  round = {}
+  ep, round.answers, round.time, round.halved, round.best = endpoint('rn', 'rd', 'rk', 'lb')
 end
 
 -- again answers what was released when this attempt was recorded first: it went
 -- out in that millisecond. Others may have; to enqueue a run twice is harmless.
-local function again(at)
-  local runs = {}
-  for _, other in ipairs(at and redis.call('ZRANGEBYSCORE', OUT, at, at) or {}) do
+local asked
+local function again(at, runs)
+  if not at or asked[at] then return end
+  asked[at] = true
+  for _, other in ipairs(redis.call('ZRANGEBYSCORE', OUT, at, at)) do
     local o = redis.call('HMGET', record(other), 'run', 'q')
     if o[1] then runs[#runs + 1] = {other, o[1], o[2]} end
   end
-  return runs
 end
-if attempt ~= '' and r[4] == attempt then return {again(r[5]), {}, '', ''} end
-if attempt ~= '' and r[7] == attempt then return {{}, {}, '', ''} end -- two workers may hold the same run
 
--- keep adds the attempt to the endpoint's stream and remembers where.
-local function keep()
-  local id = redis.call('XADD', KEYS[6], 'MINID', '~', ARGV[18], '*', 'a', ARGV[10])
-  redis.call('PEXPIRE', KEYS[6], ARGV[19])
-  if ARGV[33] ~= '' then -- an answer is not worth an attempt: pcall
-    redis.pcall('XADD', KEYS[8], 'MINID', '~', ARGV[18], id, 'h', ARGV[33])
-    redis.call('PEXPIRE', KEYS[8], ARGV[19])
+-- keep adds the attempt to the endpoint's stream and says where in set.
+local function keep(r, set)
+  local id = redis.call('XADD', ATTEMPTS, 'MINID', '~', ARGV[10], '*', 'a', packed)
+  if kept ~= '' then -- an answer is not worth an attempt: pcall
+    redis.pcall('XADD', ANSWERS, 'MINID', '~', ARGV[10], id, 'h', kept)
+    redis.call('PEXPIRE', ANSWERS, ARGV[11])
   end
-  local kept = tonumber(r[6] or 0) + 1
-  put('k', kept)
-  put('a' .. kept % 100, id)
-  put('last', attempt)
-  if r[4] then put('prev', r[4]) end
+  local times = tonumber(r[6] or 0) + 1
+  local n = #set
+  set[n + 1], set[n + 2], set[n + 3], set[n + 4], set[n + 5], set[n + 6] = 'k', times, 'a' .. times % 100, id, 'last', attempt
+  if r[4] then set[n + 7], set[n + 8] = 'prev', r[4] end
 end
 
 -- leave takes the delivery out of the set it is in; answers whether it was in one.
 local function leave(sets)
   for _, name in ipairs(sets) do
-    if redis.call('ZREM', name, event) == 1 then return true end
+    if redis.call('ZREM', name, event) == 1 then
+      if name == OUT then ep.out = ep.out and ep.out - 1 end
+      if name == LINE then ep.tail = nil end
+      return true
+    end
   end
   return false
 end
@@ -69,34 +106,37 @@ local AT_ONCE = 8
 -- make it slow. An endpoint that is always slow keeps what it can take. What began before the limit was halved does not halve
 -- it again. Fields: rn answers and rd their time in this round, rk when the limit was halved, lb the best round's mean.
 local SLOW = 1000
-local function adapt(ep, round, signal, began, took, put)
+local function adapt()
   local best = tonumber(round.best)
   local well = signal == 'good' and took <= SLOW and not ep.slow
   -- It has all it may have. A round that something slow began is counted to its end, so that the quick ones are in its mean.
   if well and ep.limit >= ep.most and best and best <= SLOW and tonumber(round.answers or 0) == 0 then return end
   local waiting = replays(ep) -- of which no more than half of the limit is in flight
-  local held = waiting ~= nil and ep.limit - free(ep) + math.max(1, ep.limit / AT_ONCE) >= (waiting and math.ceil(ep.limit / 2) or ep.limit)
+  local held = waiting ~= nil and flying + math.max(1, ep.limit / AT_ONCE) >= (waiting and math.ceil(ep.limit / 2) or ep.limit)
   if well and not held then return end
   local answers, time, halved = tonumber(round.answers or 0) + 1, tonumber(round.time or 0) + took, tonumber(round.halved or 0)
   local al = ep.limit
   if signal ~= 'good' then
     if began >= halved then
       al, answers, time = math.max(1, math.floor(al / 2)), 0, 0
+      round.halved = now
       put('rk', ms(now))
     end
   elseif answers >= al then
     local mean = time / answers
     best = math.max(SLOW / 2, math.min(mean, (best or mean) * 1.25))
-    local slow = mean > SLOW
-    if slow and mean > 2 * best then
+    ep.slow = mean > SLOW
+    if ep.slow and mean > 2 * best then
       al = math.max(math.min(BEGIN, al), math.floor(al / 2))
     elseif held then
       al = math.min(ep.most, al * 2)
     end
+    round.best = best
     put('lb', string.format('%.1f', best))
-    put('sl', slow and '1' or '')
+    put('sl', ep.slow and '1' or '')
     answers, time = 0, 0
   end
+  round.answers, round.time = answers, time
   put('rn', answers)
   put('rd', ms(time))
   if ep.opened == 0 and al ~= ep.limit then
@@ -107,12 +147,8 @@ end
 
 -- learn draws from the attempt what it says of its endpoint: the receiver's wish for a pause, failures in a row, and how
 -- much it can take. Answers 'open' or 'closed' if the breaker changed. An endpoint without a line that is well costs nothing.
-local function learn(ep, round)
-  local signal, began, took, pause = ARGV[24], tonumber(ARGV[25]), tonumber(ARGV[26]), tonumber(ARGV[27])
-  local set, changed = {}, ''
-  local function put(name, value)
-    set[#set + 1], set[#set + 2] = name, tostring(value)
-  end
+local function learn()
+  local changed = ''
   if pause > ep.pause then
     put('ra', ms(pause))
     ep.pause = pause
@@ -121,14 +157,15 @@ local function learn(ep, round)
     changed = 'closed'
     for name, value in pairs({bf = 0, bn = 0, bo = 0, al = 1, rn = 0, rd = 0}) do put(name, value) end
   elseif signal == 'good' and ep.opened == 0 and ep.failures > 0 then
+    ep.failures = 0
     put('bf', 0)
   elseif signal == 'bad' then
-    local failures = ep.failures + 1
-    put('bf', failures)
+    ep.failures = ep.failures + 1
+    put('bf', ep.failures)
     -- What began before the breaker opened says nothing new.
-    if ep.opened == 0 and failures >= tonumber(ARGV[28]) or ep.opened > 0 and began >= ep.opens then
+    if ep.opened == 0 and ep.failures >= tonumber(ARGV[12]) or ep.opened > 0 and began >= ep.opens then
       put('bn', ep.opened + 1)
-      put('bo', ms(now + math.min(tonumber(ARGV[29]) * 2 ^ math.min(ep.opened, 30), tonumber(ARGV[30]))))
+      put('bo', ms(now + math.min(tonumber(ARGV[13]) * 2 ^ math.min(ep.opened, 30), tonumber(ARGV[14]))))
       changed = 'open'
     end
   end
@@ -136,95 +173,153 @@ local function learn(ep, round)
     local before = redis.call('HGET', ENDPOINT, 'bh') or ''
     put('bh', string.sub(string.sub(changed, 1, 1) .. ms(now) .. ' ' .. before, 1, 150))
   end
-  if signal ~= '' and changed ~= 'closed' then adapt(ep, round, signal, began, took, put) end
-  if #set > 0 then redis.call('HSET', ENDPOINT, unpack(set)) end
+  if signal ~= '' and changed ~= 'closed' then adapt() end
+  if changed ~= '' then look() end
   return changed
 end
 
 -- count keeps what the attempts of five minutes came to, for an hour: which five minutes, attempts, delivered, ms they took
 -- together, ms the longest took.
-local function count()
-  local hour, at, took = beside('m'), math.floor(now / 300000), tonumber(ARGV[26])
+local function count(made)
+  local hour, at = beside('m'), math.floor(now / 300000)
   local last, attempts, delivered, sum, longest = string.match(redis.call('HGET', hour, at % 12) or '', '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
   local known = tonumber(last) == at
   if not known then attempts, delivered, sum, longest = 0, 0, 0, 0 end
-  redis.call('HSET', hour, 'v', '1', at % 12, string.format('%.0f %.0f %.0f %.0f %.0f', at, attempts + 1,
-    delivered + (state == 'delivered' and 1 or 0), sum + took, math.max(tonumber(longest), took)))
+  redis.call('HSET', hour, 'v', '1', at % 12, string.format('%.0f %.0f %.0f %.0f %.0f', at, attempts + made.attempts,
+    delivered + made.delivered, sum + made.time, math.max(tonumber(longest), made.longest)))
   if not known then redis.call('PEXPIRE', hour, 3900000) end
 end
 
 -- despair answers whether the endpoint is to be disabled: nothing but failures for long, and not just a few.
-local function despair(ep)
+local function despair()
   if state == 'delivered' then
-    if ep.failing > 0 then redis.call('HDEL', ENDPOINT, 'ff', 'fn') end
+    if ep.failing > 0 then
+      redis.call('HDEL', ENDPOINT, 'ff', 'fn')
+      ep.failing = 0
+    end
     return false
   end
-  if ARGV[14] ~= '1' or ARGV[31] == '0' then return false end
-  if ep.failing == 0 then redis.call('HSET', ENDPOINT, 'ff', now) end
-  return redis.call('HINCRBY', ENDPOINT, 'fn', 1) >= 20 and ep.failing > 0 and now - ep.failing >= tonumber(ARGV[31])
+  if not counts or ARGV[15] == '0' then return false end
+  if ep.failing == 0 then
+    redis.call('HSET', ENDPOINT, 'ff', now)
+    ep.failing = now
+  end
+  return redis.call('HINCRBY', ENDPOINT, 'fn', 1) >= 20 and now - ep.failing >= tonumber(ARGV[15])
 end
 
 -- renewed tells whether a delivery that was found at its end, in the line or without its task, was sent once more since.
-local function renewed()
+local function renewed(r)
   if state == 'expired' then return not r[10] or now < tonumber(r[10]) end
-  local began = r[9] or redis.call('ZSCORE', LINE, event)
-  return state == 'dead' and began and now < tonumber(began) % REPLAY + tonumber(ARGV[34])
+  local start = r[9] or redis.call('ZSCORE', LINE, event)
+  return state == 'dead' and start and now < tonumber(start) % REPLAY + tonumber(ARGV[16])
 end
 
-local sets = {}
-if run == '0' and renewed() then -- whoever looked has the last word no more
-elseif run == '0' then sets = r[1] and {LINE, RETRY} or {LINE, RETRY, OUT} -- no record: it ended by itself
-elseif state == 'delivered' then sets = {OUT, RETRY, LINE}
-elseif r[1] == run then sets = {OUT, RETRY} end
-local open = not r[2] and leave(sets)
-if attempt ~= '' then
-  keep()
-  count()
-end
-
-if open then
-  if ARGV[14] == '1' then put('n', tonumber(r[11] or 0) + 1) end
-  if ARGV[15] ~= (r[3] or '0') then put('bl', ARGV[15]) end
-  if ARGV[23] ~= (r[8] or '0') then put('pn', ARGV[23]) end
+-- move gives an open delivery its new state, and its record what set has, name and value.
+local function move(key, r, set)
+  local function add(name, value) set[#set + 1], set[#set + 2] = name, value end
+  if counts then add('n', tonumber(r[11] or 0) + 1) end
+  if blocked ~= (r[3] or '0') then add('bl', blocked) end
+  if panics ~= (r[8] or '0') then add('pn', panics) end
   if state == 'retrying' then
     redis.call('HSET', key, 'v', '1', 'up', now, unpack(set))
-    redis.call('ZADD', RETRY, ARGV[13], event)
+    redis.call('ZADD', RETRY, next, event)
     redis.call('PEXPIRE', key, ARGV[4])
-  else
-    if state == 'dead' then put('dr', ARGV[12]) end
-    settle(event, state, ARGV[17], r[12], set)
+    return
   end
+  if state == 'dead' then add('dr', death) end
+  settle(event, state, ARGV[state == 'dead' and 8 or 7], r[12], set)
   if state == 'dead' then
-    redis.call('ZADD', KEYS[7], now, event)
-    for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', '(' .. ARGV[20], 'LIMIT', 0, 10)) do
-      redis.call('ZREM', KEYS[7], old) -- the rest is the janitor's
+    redis.call('ZADD', DEAD, now, event)
+    for _, old in ipairs(redis.call('ZRANGEBYSCORE', DEAD, '-inf', '(' .. ARGV[9], 'LIMIT', 0, 10)) do
+      redis.call('ZREM', DEAD, old) -- the rest is the janitor's
     end
-    redis.call('PEXPIRE', KEYS[7], ARGV[21])
+    redis.call('PEXPIRE', DEAD, ARGV[8])
   end
-else
-  if #set > 0 then redis.call('HSET', key, 'v', '1', unpack(set)) end
-  if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ARGV[17]) end
 end
 
-local round = {}
-local ep
-ep, round.answers, round.time, round.halved, round.best = endpoint('rn', 'rd', 'rk', 'lb')
-local breaker, disabled = '', ''
-local current = not ep.gone and ARGV[22] == ep.rev
-if current then breaker = learn(ep, round) end
-if not ep.gone and not ep.disabled and (current or ARGV[22] == '') then
-  disabled = ARGV[16]
-  if disabled == '' and current and attempt ~= '' and despair(ep) then disabled = 'failing' end
+-- save does the delivery's part; answers whether it was open, and whether there is nothing else to do: the attempt is known.
+local function save(runs)
+  local key = record(event)
+  local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j')
+  if attempt ~= '' and r[4] == attempt then
+    again(r[5], runs)
+    return false, true
+  end
+  if attempt ~= '' and r[7] == attempt then return false, true end -- two workers may hold the same run
+  local sets, set = {}, {}
+  if run == '0' and renewed(r) then -- whoever looked has the last word no more
+  elseif run == '0' then sets = r[1] and {LINE, RETRY} or {LINE, RETRY, OUT} -- no record: it ended by itself
+  elseif state == 'delivered' then sets = {OUT, RETRY, LINE}
+  elseif r[1] == run then sets = {OUT, RETRY} end
+  local open = not r[2] and leave(sets)
+  if attempt ~= '' then keep(r, set) end
+  if open then
+    move(key, r, set)
+  else
+    if #set > 0 then redis.call('HSET', key, 'v', '1', unpack(set)) end
+    if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ARGV[state == 'dead' and 8 or 7]) end
+  end
+  return open, false
 end
-if disabled ~= '' then
-  redis.call('HSET', ENDPOINT, 'disabled', disabled, 'disabledAt', now, 'disabledBy', ARGV[32])
-  redis.call('HDEL', ENDPOINT, 'ff', 'fn')
-  raise(ep)
-  breaker, ep = '', endpoint()
-elseif breaker ~= '' then
-  ep = endpoint()
+
+-- conclude does the endpoint's part; answers 'open' or 'closed' if the breaker changed, and the reason if the endpoint was disabled.
+local function conclude()
+  local breaker, disabled = '', ''
+  local current = not ep.gone and revision == ep.rev
+  if current then breaker = learn() end
+  if not ep.gone and not ep.disabled and (current or revision == '') then
+    disabled = disable
+    if disabled == '' and current and attempt ~= '' and despair() then disabled = 'failing' end
+  end
+  if disabled ~= '' then
+    redis.call('HSET', ENDPOINT, 'disabled', disabled, 'disabledAt', now, 'disabledBy', brought)
+    redis.call('HDEL', ENDPOINT, 'ff', 'fn')
+    raise(ep)
+    look()
+    breaker = ''
+  end
+  return breaker, disabled
 end
-if not open then return {{}, {}, breaker, disabled} end
-local some = math.max(1, ep.limit / AT_ONCE)
-local runs = (ep.step or ep.opened > 0 or free(ep) >= some) and release(ep) or {}
-return {runs, wakeup(ep), breaker, disabled}
+
+-- settlements does those of one endpoint, and releases what may run then.
+local function settlements(n, a)
+  local runs, news, made, any = {}, {}, {attempts = 0, delivered = 0, time = 0, longest = 0}, false
+  changes, asked = {}, {}
+  look()
+  flying = redis.call('ZCARD', OUT)
+  ep.out = flying
+  flying = flying - 1
+  for i = 1, n do
+    a = read(a)
+    local open, known = save(runs)
+    if not known then
+      any = any or open
+      if attempt ~= '' then
+        made.attempts, made.time, made.longest = made.attempts + 1, made.time + took, math.max(made.longest, took)
+        if state == 'delivered' then made.delivered = made.delivered + 1 end
+      end
+      local breaker, disabled = conclude()
+      if breaker ~= '' or disabled ~= '' then
+        news[#news + 1], news[#news + 2], news[#news + 3] = i - 1, breaker, disabled
+      end
+    end
+  end
+  if made.attempts > 0 then
+    redis.call('PEXPIRE', ATTEMPTS, ARGV[11])
+    count(made)
+  end
+  write()
+  if not any then return {runs, {}, news}, a end
+  if ep.step or ep.opened > 0 or free(ep) >= math.max(1, ep.limit / AT_ONCE) then
+    for _, released in ipairs(release(ep)) do runs[#runs + 1] = released end
+  end
+  return {runs, wakeup(ep), news}, a
+end
+
+local answers, a = {}, 17
+for k = 0, #KEYS - 8, 8 do
+  face(k, a)
+  ATTEMPTS, DEAD, ANSWERS = KEYS[k + 6], KEYS[k + 7], KEYS[k + 8]
+  answers[#answers + 1], a = settlements(tonumber(ARGV[a + 3]), a + 4)
+end
+return answers

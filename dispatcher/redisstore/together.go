@@ -1,0 +1,116 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"go.smobi.com/outhook/dispatcher/pipeline"
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
+
+// togetherMost bounds what one script does for many, so that it lets others in: a round of record.lua takes a millisecond or two.
+const togetherMost = 64
+
+// errBroken is the answer to what was to be done together, and did not come to an end.
+var errBroken = errors.New("broken off")
+
+// together does the work of many goroutines with one script for all of them.
+type together[T any] struct {
+	all   func(context.Context, []T)
+	group *pipeline.Group[T] // nil: each by itself
+}
+
+func newTogether[T any](apart bool, all func(context.Context, []T)) together[T] {
+	if apart {
+		return together[T]{all: all}
+	}
+	return together[T]{all, pipeline.NewGroup(pipeline.Flights, togetherMost, all)}
+}
+
+// do returns when the item is done, or with the error of a context that ended first: then nobody may read the item.
+func (t together[T]) do(ctx context.Context, item T) error {
+	if t.group == nil {
+		t.all(ctx, []T{item})
+		return nil
+	}
+	return t.group.Do(ctx, item)
+}
+
+// apart does each by itself when Redis says of all of them together what is a mistake of one: the others are not to suffer.
+func apart[T any](batch []T, err error, do func([]T)) bool {
+	if len(batch) < 2 || err == nil || errors.Is(err, webhook.ErrUnavailable) {
+		return false
+	}
+	for i := range batch {
+		do(batch[i : i+1])
+	}
+	return true
+}
+
+// portion is what of a batch is about one endpoint, in the batch's order.
+type portion[T any] struct {
+	ref   webhook.EndpointRef
+	items []T
+}
+
+// byEndpoint is a batch by endpoint, each where its first item stood.
+func byEndpoint[T any](batch []T, of func(T) webhook.EndpointRef) []portion[T] {
+	var shares []portion[T]
+	at := map[webhook.EndpointRef]int{}
+	for _, item := range batch {
+		ref := of(item)
+		i, known := at[ref]
+		if !known {
+			i = len(shares)
+			at[ref], shares = i, append(shares, portion[T]{ref: ref})
+		}
+		shares[i].items = append(shares[i].items, item)
+	}
+	return shares
+}
+
+// work is what a script that works on several endpoints has to do for one.
+type work struct {
+	keys []string
+	args []any
+}
+
+// workOn adds the keys and arguments that every such script wants.
+func (s *Store) workOn(ref webhook.EndpointRef, more []string, args []any) work {
+	k := keysOfEndpoint(ref)
+	return work{
+		keys: append([]string{k.endpoint, k.line, k.out, k.retry, k.due}, more...),
+		args: append([]any{k.records, s.cfg.QueueFor(ref), k.member}, args...),
+	}
+}
+
+// runEach runs a script that works on several endpoints, and answers what it says of each: one call for all where a script may
+// touch keys of several tags, else one for each, in one pipeline.
+func (s *Store) runEach(ctx context.Context, verb string, sc luaScript, common []any, works []work, also ...func(redis.Pipeliner)) ([]any, error) {
+	head := append([]any{millis(s.cfg.Now()), "", "", s.openFor().Milliseconds(), s.cfg.MaxInFlight, ""}, common...)
+	var calls []call
+	for i, w := range works {
+		if i == 0 || !s.single.Load() {
+			calls = append(calls, call{script: sc, args: append([]any(nil), head...)})
+		}
+		c := &calls[len(calls)-1]
+		c.keys, c.args = append(c.keys, w.keys...), append(c.args, w.args...)
+	}
+	answers, err := runOn(ctx, s.rdb, alone, verb, calls, also...)
+	if s.isSharded(err) {
+		return s.runEach(ctx, verb, sc, common, works, also...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []any
+	for _, answer := range answers {
+		all = append(all, list(answer)...)
+	}
+	if len(all) != len(works) {
+		return nil, errors.New(verb + ": unexpected answer")
+	}
+	return all, nil
+}
