@@ -1,6 +1,11 @@
 package redisstore
 
-import "go.smobi.com/outhook/dispatcher/webhook"
+import (
+	"context"
+	"errors"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
 
 // PackEvent is packEvent with one nonce.
 func PackEvent(f webhook.Fanout) []byte { return packEvent(f, [nonceSize]byte{1, 2, 3, 4}) }
@@ -51,4 +56,38 @@ var (
 // Waiting is how many callers wait until they can be served together.
 func Waiting(s *Store) int {
 	return s.shared.Waiting() + s.claims.group.Waiting() + s.records.group.Waiting()
+}
+
+// RecordTogether has one script record several settlements.
+func RecordTogether(ctx context.Context, s *Store, all ...webhook.Settlement) ([]webhook.Release, error) {
+	batch := make([]*recording, len(all))
+	for i, set := range all {
+		batch[i] = &recording{set: set, err: errBroken}
+		if set.Attempt != nil {
+			var err error
+			if batch[i].packed, batch[i].answer, err = packAttempt(*set.Attempt); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s.recordAll(ctx, batch)
+	releases, errs := make([]webhook.Release, len(all)), make([]error, len(all))
+	for i, r := range batch {
+		releases[i], errs[i] = r.release, r.err
+	}
+	return releases, errors.Join(errs...)
+}
+
+// ClaimTogether has one script claim several runs.
+func ClaimTogether(ctx context.Context, s *Store, runs ...webhook.Run) ([]webhook.Claim, []error) {
+	batch := make([]*claiming, len(runs))
+	for i, run := range runs {
+		batch[i] = &claiming{run: run, err: errBroken}
+	}
+	s.claimAll(ctx, batch)
+	claims, errs := make([]webhook.Claim, len(runs)), make([]error, len(runs))
+	for i, c := range batch {
+		claims[i], errs[i] = c.claim, c.err
+	}
+	return claims, errs
 }
