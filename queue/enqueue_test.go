@@ -3,6 +3,8 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -81,18 +83,83 @@ func TestEnqueueIsOneRoundTrip(t *testing.T) {
 	trips := &tripCounter{}
 	rdb.AddHook(trips)
 
-	for name, test := range map[string]struct{ runs, pipelines, commands int }{
-		"none":           {0, 0, 0},
-		"one":            {1, 1, 1},
-		"a hundred":      {100, 1, 100},
-		"a thousand":     {1000, 1, 1000},
-		"a thousand one": {1001, 2, 1001},
+	for name, test := range map[string]struct{ runs, pipelines int }{
+		"none":           {0, 0},
+		"one":            {1, 1},
+		"a hundred":      {100, 1},
+		"a thousand":     {1000, 1},
+		"a thousand one": {1001, 2},
 	} {
 		trips.reset()
-		enqueue(t, q, runsOf(q, test.runs)...)
-		if trips.pipelines.Load() != int64(test.pipelines) || trips.piped.Load() != int64(test.commands) || trips.single.Load() != 0 {
-			t.Errorf("%s: %d pipelines of %d commands, %d single commands", name,
-				trips.pipelines.Load(), trips.piped.Load(), trips.single.Load())
+		runs := runsOf(q, test.runs)
+		enqueue(t, q, runs...)
+		scripts := 0 // what Asynq's own are known by: each would be sent by itself
+		for batch := range slices.Chunk(runs, 1000) {
+			of := map[string]int{}
+			for _, run := range batch {
+				of[run.Queue]++
+			}
+			for _, n := range of {
+				scripts += (n + 49) / 50
+			}
+		}
+		if trips.pipelines.Load() != int64(test.pipelines) || trips.piped.Load() != int64(scripts) || trips.single.Load() != 0 {
+			t.Errorf("%s: %d pipelines of %d commands, want %d of %d; %d single commands", name,
+				trips.pipelines.Load(), trips.piped.Load(), test.pipelines, scripts, trips.single.Load())
+		}
+	}
+}
+
+// What stands in Redis afterwards is what Asynq's own client makes of the same tasks, those that were there before included.
+func TestEnqueueIsAsAsynqs(t *testing.T) {
+	t.Parallel()
+	onEveryBackend(t, func(t *testing.T, rdb redis.UniversalClient) {
+		q, own := open(t, queue.Config{Redis: rdb}), embeddedClient(t)
+		runs := runsOf(q, 220)
+		for i, run := range runs {
+			if i%2 == 0 { // so that some queue has more than a script's share
+				run.Queue = "live-0"
+			}
+			runs[i] = run
+		}
+		enqueue(t, q, runs[100:120]...)
+		before := rdb.HGetAll(t.Context(), "asynq:{live-0}:t:"+runs[100].ID()).Val()
+		enqueue(t, q, append(runs, runs[:10]...)...)
+		if after := rdb.HGetAll(t.Context(), "asynq:{live-0}:t:"+runs[100].ID()).Val(); !maps.Equal(before, after) {
+			t.Errorf("a task was %v and is %v", before, after)
+		}
+		for _, run := range slices.Concat(runs[100:120], runs[:100], runs[120:]) {
+			payload := fmt.Sprintf("1 acme %s %s 1", run.EventID, run.EndpointID)
+			_, err := asynq.NewClientFromRedisClient(own).Enqueue(asynq.NewTask("delivery", []byte(payload)),
+				asynq.Queue(run.Queue), asynq.TaskID(run.ID()), asynq.MaxRetry(1<<30), asynq.Timeout(35*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"live-0", "live-1", "live-2", "live-3"} {
+			sameTasks(t, rdb, own, name)
+		}
+	})
+}
+
+// sameTasks compares what is pending, in its order, and each task but for the time at which it was enqueued.
+func sameTasks(t *testing.T, got, want redis.UniversalClient, name string) {
+	t.Helper()
+	pending := func(c redis.UniversalClient) []string {
+		return c.LRange(t.Context(), "asynq:{"+name+"}:pending", 0, -1).Val()
+	}
+	if !slices.Equal(pending(got), pending(want)) {
+		t.Errorf("%s: pending %v, want %v", name, pending(got), pending(want))
+	}
+	for _, id := range pending(want) {
+		g, w := got.HGetAll(t.Context(), "asynq:{"+name+"}:t:"+id).Val(), want.HGetAll(t.Context(), "asynq:{"+name+"}:t:"+id).Val()
+		if len(g["pending_since"]) != 19 { // nanoseconds
+			t.Errorf("%s is pending since %q", id, g["pending_since"])
+		}
+		delete(g, "pending_since")
+		delete(w, "pending_since")
+		if !maps.Equal(g, w) {
+			t.Errorf("%s is %v, want %v", id, g, w)
 		}
 	}
 }

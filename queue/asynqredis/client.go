@@ -16,7 +16,7 @@
 // second goes back to the head of the queue in its old order, and so does what is left at the end. A task that waits here is
 // active with a lease of its own, as any that Asynq has. Nothing is handed over whose lease might be lost.
 //
-// The fourth sends the ends of tasks that end together in one pipeline.
+// The fourth ends those tasks by one script that end together, or by one pipeline when they are to come again.
 //
 // Give each asynq.Server a Client and one queue of its own. TaskCheckInterval then only is what Asynq sleeps after each empty
 // answer; a millisecond is right. To shut down, call Stop, then the Server's Shutdown, then Close.
@@ -58,7 +58,7 @@ type Config struct {
 	// NoPrefetch takes one task at a time, as Asynq does.
 	NoPrefetch bool
 
-	// NoPipelining sends the end of each task by itself. In a pipeline it outlives its context in any case.
+	// NoPipelining sends the end of each task by itself. With others it outlives its context in any case.
 	NoPipelining bool
 }
 
@@ -69,6 +69,7 @@ type Client struct {
 	wait  *idleWait
 	fetch *prefetch        // nil without prefetch
 	share *pipeline.Shared // nil without pipelining
+	ends  *ends            // nil without pipelining
 
 	turn  sync.Mutex // held over a whole dequeue: Asynq takes tasks from one goroutine
 	known known
@@ -86,7 +87,7 @@ func New(inner redis.UniversalClient, cfg Config) *Client {
 		c.fetch = &prefetch{inner: inner, log: cfg.Logger, free: cfg.Free}
 	}
 	if !cfg.NoPipelining {
-		c.share = pipeline.New(inner)
+		c.share, c.ends = pipeline.New(inner), newEnds(inner)
 	}
 	return c
 }
@@ -95,6 +96,9 @@ func New(inner redis.UniversalClient, cfg Config) *Client {
 func (c *Client) EvalSha(ctx context.Context, sha1 string, keys []string, args ...any) *redis.Cmd {
 	ctx = c.lasting(ctx)
 	if c.share != nil && endsTask(keys) {
+		if d, ok := doneOf(sha1, keys, args); ok {
+			return c.ends.run(ctx, d)
+		}
 		return c.shared(ctx, "evalsha", sha1, keys, args)
 	}
 	return c.dequeue(ctx, sha1, keys, args, func() *redis.Cmd {

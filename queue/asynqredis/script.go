@@ -7,8 +7,13 @@ import (
 	"strings"
 )
 
-// dequeueSHA is the digest of the script with which Asynq v0.26.0 takes a task. A test compares it with what Asynq sends.
-const dequeueSHA = "a8153319360adc71cdc370107f8ab9786f204765"
+// The digests of scripts of Asynq v0.26.0. Tests compare them with what Asynq sends.
+const (
+	// dequeueSHA takes a task.
+	dequeueSHA = "a8153319360adc71cdc370107f8ab9786f204765"
+	// doneSHA ends a task that is neither to be kept for a time nor the only one of its kind.
+	doneSHA = "1241eaa1c73409baaf1fea0c08d203a4911bda15"
+)
 
 // queueKeys are those of a queue's keys that matter here, and how all of them begin.
 type queueKeys struct{ queue, pending, paused, active, lease string }
