@@ -21,6 +21,24 @@ const recordFor = 30 * time.Second
 
 // deliver takes one task from claim to record. nil ends the task.
 func (d *Dispatcher) deliver(ctx context.Context, run webhook.Run) error {
+	makeRoom(run.Number)
+	return d.take(ctx, run)
+}
+
+// stackBytes is about what take and all that it calls need of a stack; Go makes the next power of two.
+const stackBytes = 8 << 10
+
+// makeRoom grows the stack at once, and while there is little on it. Asynq begins a goroutine for each task; its small stack
+// would else be copied three times on the way down, each time with more frames to look through.
+//
+//go:noinline
+func makeRoom(i int) byte {
+	var room [stackBytes]byte
+	return room[i%stackBytes]
+}
+
+// take is deliver on a stack that has room for it.
+func (d *Dispatcher) take(ctx context.Context, run webhook.Run) error {
 	claim, err := d.store.Claim(ctx, run)
 	if err != nil {
 		return err
@@ -142,6 +160,13 @@ func newAttempt(claim webhook.Claim, url string, started time.Time, response web
 	}
 }
 
+// ownHeaders are the headers that request sets, in the order of its values and spelled as net/http keeps them: http.Header.Set
+// would spell them so anew, and allocate each, for every attempt.
+var ownHeaders = [...]string{
+	http.CanonicalHeaderKey(signer.HeaderID), http.CanonicalHeaderKey(signer.HeaderTimestamp), http.CanonicalHeaderKey(signer.HeaderSignature),
+	http.CanonicalHeaderKey(webhook.HeaderEventType), http.CanonicalHeaderKey(webhook.HeaderAttempt),
+}
+
 // request signs the event as it is to be sent now.
 func (d *Dispatcher) request(claim webhook.Claim, now time.Time) (webhook.Request, error) {
 	e, to := claim.Event, claim.Endpoint
@@ -153,11 +178,10 @@ func (d *Dispatcher) request(claim webhook.Claim, now time.Time) (webhook.Reques
 	for name, value := range to.Headers {
 		header.Set(name, value)
 	}
-	header.Set(signer.HeaderID, e.ID)
-	header.Set(signer.HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
-	header.Set(signer.HeaderSignature, signature)
-	header.Set(webhook.HeaderEventType, e.Type)
-	header.Set(webhook.HeaderAttempt, strconv.Itoa(claim.Number))
+	values := []string{e.ID, strconv.FormatInt(now.Unix(), 10), signature, e.Type, strconv.Itoa(claim.Number)}
+	for i, name := range ownHeaders {
+		header[name] = values[i : i+1 : i+1]
+	}
 	timeout := to.Timeout
 	if timeout == 0 {
 		timeout = d.cfg.Timeout

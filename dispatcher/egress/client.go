@@ -43,6 +43,8 @@ type Client struct {
 	guard     guard
 	roots     *x509.CertPool
 	transport *http.Transport
+	// contentType and userAgent are values of the headers of every request.
+	contentType, userAgent []string
 }
 
 // New returns a client. Errors are [webhook.FieldError]s that name a key of the
@@ -57,7 +59,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, guard: newGuard(cfg), roots: roots}
+	c := &Client{
+		cfg: cfg, guard: newGuard(cfg), roots: roots,
+		contentType: []string{"application/json"}, userAgent: []string{cfg.UserAgent},
+	}
 	config := newTLSConfig(roots)
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
 	d := dialer{guard: c.guard, tls: config}

@@ -1,9 +1,7 @@
 package egress
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -40,16 +38,14 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	tries := &tries{until: time.Now().Add(timeout), size: len(r.Body), cancel: cancel}
+	tries := &tries{until: time.Now().Add(timeout), body: r.Body, cancel: cancel}
 	defer tries.end()
 	defer time.AfterFunc(timeout+stuckGrace, tries.cut).Stop()
 
-	watch := trace{got: tries.got}
-	request := newRequest(target, header, r.Body, tries)
 	// The transport itself: a http.Client would add redirects and cookies.
-	answer, err := c.transport.RoundTrip(request.WithContext(httptrace.WithClientTrace(withTries(ctx, tries), watch.hooks())))
+	answer, err := c.transport.RoundTrip(newRequest(ctx, target, header, tries))
 	if err != nil {
-		reached := watch.progress()
+		reached := tries.trace.progress()
 		reason := webhook.ReasonReset // as often as it may be
 		if !tries.spent() {
 			reason = reasonOf(ctx, err, reached)
@@ -57,25 +53,19 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 		return webhook.Response{Reason: reason, Phases: reached.phases}
 	}
 	response := c.read(answer, target.RawQuery, r.KeepBody, cancel)
-	response.Phases = watch.progress().phases
+	response.Phases = tries.trace.progress().phases
 	return response
 }
 
 // newRequest makes a POST that net/http may repeat on another connection when
 // the one it had turns out to be dead.
-func newRequest(target *url.URL, header http.Header, body []byte, tries *tries) *http.Request {
-	open := func() (io.ReadCloser, error) {
-		if len(body) == 0 {
-			return http.NoBody, nil
-		}
-		return io.NopCloser(bytes.NewReader(body)), nil
-	}
-	first, _ := open()
-	return &http.Request{
+func newRequest(ctx context.Context, target *url.URL, header http.Header, tries *tries) *http.Request {
+	request := http.Request{
 		Method: http.MethodPost, URL: target, Host: target.Host, Header: header,
-		Body: first, GetBody: tries.again(open), ContentLength: int64(len(body)),
+		Body: tries.open(), GetBody: tries.again, ContentLength: int64(len(tries.body)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
+	return request.WithContext(httptrace.WithClientTrace(withTries(ctx, tries), tries.hooks()))
 }
 
 // header copies the caller's and adds ours. It refuses one whose name would stand
@@ -93,8 +83,8 @@ func (c *Client) header(given http.Header) (header http.Header, ok bool) {
 		}
 		header[http.CanonicalHeaderKey(name)] = values
 	}
-	header["Content-Type"] = []string{"application/json"}
-	header["User-Agent"] = []string{c.cfg.UserAgent}
+	header["Content-Type"] = c.contentType
+	header["User-Agent"] = c.userAgent
 	if _, set := header[replayable]; !set {
 		header[replayable] = nil
 	}

@@ -2,7 +2,6 @@ package egress
 
 import (
 	"crypto/tls"
-	"net"
 	"net/http/httptrace"
 	"sync"
 	"time"
@@ -22,9 +21,6 @@ type progress struct {
 // trace watches one attempt. Its hooks are called from several goroutines, and
 // by a dial that goes on after the attempt.
 type trace struct {
-	// got is told of every connection that the request gets.
-	got func(net.Conn)
-
 	mu  sync.Mutex
 	now progress
 }
@@ -36,25 +32,24 @@ func (t *trace) progress() progress {
 	return t.now
 }
 
-func (t *trace) hooks() *httptrace.ClientTrace {
+// dialHooks are for a dial only: most attempts find a connection, and do without.
+func (t *trace) dialHooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		// A second time when a stale connection was found out: start over.
-		GetConn:              func(string) { t.update(func(p *progress) { *p = progress{} }) },
-		DNSStart:             func(httptrace.DNSStartInfo) { t.dialling(func(p *progress) { p.dnsStart = time.Now() }) },
-		DNSDone:              func(httptrace.DNSDoneInfo) { t.dialling(func(p *progress) { p.phases.DNS = time.Since(p.dnsStart) }) },
-		ConnectStart:         func(string, string) { t.dialling((*progress).connectStarted) },
-		ConnectDone:          func(_, _ string, err error) { t.dialling(func(p *progress) { p.connectDone(err) }) },
-		TLSHandshakeStart:    func() { t.dialling((*progress).tlsStarted) },
-		TLSHandshakeDone:     func(_ tls.ConnectionState, err error) { t.dialling(func(p *progress) { p.tlsDone(err) }) },
-		GotConn:              func(info httptrace.GotConnInfo) { t.gotConn(info) },
-		GotFirstResponseByte: func() { t.update((*progress).firstByte) },
+		DNSStart:          func(httptrace.DNSStartInfo) { t.dialling(func(p *progress) { p.dnsStart = time.Now() }) },
+		DNSDone:           func(httptrace.DNSDoneInfo) { t.dialling(func(p *progress) { p.phases.DNS = time.Since(p.dnsStart) }) },
+		ConnectStart:      func(string, string) { t.dialling((*progress).connectStarted) },
+		ConnectDone:       func(_, _ string, err error) { t.dialling(func(p *progress) { p.connectDone(err) }) },
+		TLSHandshakeStart: func() { t.dialling((*progress).tlsStarted) },
+		TLSHandshakeDone:  func(_ tls.ConnectionState, err error) { t.dialling(func(p *progress) { p.tlsDone(err) }) },
 	}
 }
 
-func (t *trace) gotConn(info httptrace.GotConnInfo) {
-	t.got(info.Conn)
-	t.update(func(p *progress) { p.gotConn(info.Reused) })
-}
+// begin is called a second time when a stale connection was found out: start over.
+func (t *trace) begin() { t.update(func(p *progress) { *p = progress{} }) }
+
+func (t *trace) gotConn(reused bool) { t.update(func(p *progress) { p.gotConn(reused) }) }
+
+func (t *trace) firstByte() { t.update((*progress).firstByte) }
 
 func (t *trace) update(change func(*progress)) {
 	t.mu.Lock()
@@ -86,8 +81,6 @@ func (p *progress) connectDone(err error) {
 	p.dialled = p.dialled || err == nil
 }
 
-// tlsStarted and tlsDone are called twice for a handshake that worked: by the
-// dialler, and by net/http, which finds it done.
 func (p *progress) tlsStarted() {
 	if p.tlsStart.IsZero() {
 		p.tlsStart = time.Now()

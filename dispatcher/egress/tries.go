@@ -1,10 +1,12 @@
 package egress
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
-	"net"
+	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -33,16 +35,16 @@ const (
 
 var errSpent = errors.New("the request was sent as often as it may be")
 
-// tries is what one attempt may do to get its answer. It is decided here for
+// tries is what one attempt may do to get its answer, and how far it has come. It is decided here for
 // both: posts are counted as the request gets a connection, and the body is not
 // opened again beyond them; dials find it in their context, as net/http hands
 // them nothing else of the request that they are for.
 type tries struct {
 	until time.Time
-	// size of the body, in bytes.
-	size int
+	body  []byte
 	// cancel ends the attempt.
 	cancel context.CancelFunc
+	trace  trace
 
 	mu           sync.Mutex
 	posts, dials int
@@ -72,41 +74,57 @@ func admitDial(ctx context.Context) (context.Context, context.CancelFunc, error)
 	t.dials++
 	// The context of a dial outlives its request: net/http takes its deadline out.
 	ctx, cancel := context.WithDeadline(ctx, t.until.Add(dialGrace))
-	return ctx, cancel, nil
+	return httptrace.WithClientTrace(ctx, t.trace.dialHooks()), cancel, nil
+}
+
+// hooks are those of every attempt; a dial has more.
+func (t *tries) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn:              func(string) { t.trace.begin() },
+		GotConn:              t.got,
+		GotFirstResponseByte: t.trace.firstByte,
+	}
 }
 
 // got is called as the request is about to be written to a connection.
-func (t *tries) got(conn net.Conn) {
+func (t *tries) got(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.posts++; t.posts > maxPosts {
 		t.refused = true
 		t.cancel()
 	}
-	t.use(meterOf(conn))
+	t.use(meterOf(info.Conn))
+	t.trace.gotConn(info.Reused)
 }
 
 // use changes the connection that the attempt reads from. t.mu is held.
 func (t *tries) use(m *meter) {
 	if t.using != nil {
-		t.using.end(t.size)
+		t.using.end(len(t.body))
 	}
 	if t.using = m; m != nil {
-		m.begin(t.size)
+		m.begin(len(t.body))
 	}
 }
 
-// again wraps the opening of a body that is to be sent once more.
-func (t *tries) again(open func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.posts >= maxPosts {
-			t.refused = true
-			return nil, errSpent
-		}
-		return open()
+// open opens the body.
+func (t *tries) open() io.ReadCloser {
+	if len(t.body) == 0 {
+		return http.NoBody
 	}
+	return io.NopCloser(bytes.NewReader(t.body))
+}
+
+// again opens the body that is to be sent once more.
+func (t *tries) again() (io.ReadCloser, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.posts >= maxPosts {
+		t.refused = true
+		return nil, errSpent
+	}
+	return t.open(), nil
 }
 
 // spent tells whether the attempt ended because it wanted more than it may have.

@@ -52,13 +52,28 @@ type endpointKeys struct {
 	member string
 }
 
+// keysOfEndpoint cuts all of them from one text: every delivery asks for them several times.
 func keysOfEndpoint(ref webhook.EndpointRef) endpointKeys {
+	const letters = "plorahxd"
 	member := ref.String()
 	tag := tagOf(member)
+	size := len(tag) + len("p:") + len(member)
+	var all strings.Builder
+	all.Grow(len(letters)*size + len(":") + len(tag) + len("due"))
+	for i := range len(letters) {
+		all.WriteString(tag)
+		all.WriteByte(letters[i])
+		all.WriteByte(':')
+		all.WriteString(member)
+	}
+	all.WriteByte(':')
+	all.WriteString(tag)
+	all.WriteString("due")
+	text := all.String()
+	key := func(i int) string { return text[i*size : (i+1)*size] }
 	return endpointKeys{
-		endpoint: tag + "p:" + member, line: tag + "l:" + member, out: tag + "o:" + member,
-		retry: tag + "r:" + member, due: tag + "due", attempts: tag + "a:" + member,
-		answers: tag + "h:" + member, dead: tag + "x:" + member, records: tag + "d:" + member + ":", member: member,
+		endpoint: key(0), line: key(1), out: key(2), retry: key(3), attempts: key(4), answers: key(5), dead: key(6),
+		records: text[7*size : 8*size+1], due: text[8*size+1:], member: member,
 	}
 }
 
