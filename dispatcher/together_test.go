@@ -253,7 +253,10 @@ func TestLeavingUnderWay(t *testing.T) {
 	}
 	clear(e.Payload)
 	g.open()
-	dispatchertest.Eventually(t, func() bool { receipt, err := d.Publish(t.Context(), event("e1")); return err == nil && receipt.Duplicate })
+	dispatchertest.Eventually(t, func() bool {
+		receipt, err := d.Publish(t.Context(), event("e1"))
+		return err == nil && receipt.Duplicate
+	})
 	d.WaitDelivered(t, "acme", "e1")
 }
 
