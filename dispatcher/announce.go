@@ -108,11 +108,11 @@ func (d *Dispatcher) announce(ctx context.Context, n news) (id string, err error
 	if err := d.gauge.room(ctx); err != nil {
 		return "", err
 	}
-	b := &batch{results: make([]webhook.Result, 1), fanouts: []webhook.Fanout{f}, of: []int{0}}
-	if err := d.admit(ctx, b); err != nil {
+	results, err := d.admit(ctx, []webhook.Fanout{f})
+	if err != nil {
 		return "", err
 	}
-	return e.ID, b.results[0].Err
+	return e.ID, results[0].Err
 }
 
 // wording is the payload of news, as its schema in the catalogue has it; nil when it is none any more.

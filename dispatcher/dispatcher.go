@@ -13,6 +13,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/catalog"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue"
@@ -47,6 +48,8 @@ type Dispatcher struct {
 	doctor    doctor
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
+	// joint has publishes that arrive together admitted together; nil where each goes alone.
+	joint *pipeline.Group[*joined]
 }
 
 var _ httpapi.Service = (*Dispatcher)(nil)
@@ -92,6 +95,9 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	d.alarms = newAlarms(func(ctx context.Context, ref webhook.EndpointRef) { _ = d.wake(ctx, ref, false) })
 	d.announcer = newAnnouncer(d.tell)
+	if canJoin(cfg) {
+		d.joint = pipeline.NewGroup(jointFlights, jointMost, d.admitJoined)
+	}
 	return d, nil
 }
 

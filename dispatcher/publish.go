@@ -43,11 +43,9 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 		return b.results, nil
 	}
 	if !d.prompt { // may go on after the answer, when the payloads are the caller's again
-		for i := range b.fanouts {
-			b.fanouts[i].Event.Payload = bytes.Clone(b.fanouts[i].Event.Payload)
-		}
+		ownPayloads(b.fanouts)
 	}
-	return within(ctx, d, "publish", func(ctx context.Context) ([]webhook.Result, error) {
+	admitted, err := within(ctx, d, "publish", func(ctx context.Context) ([]webhook.Result, error) {
 		if err := d.gauge.room(ctx); err != nil {
 			return nil, err
 		}
@@ -56,8 +54,22 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 				return nil, err
 			}
 		}
-		return b.results, d.admit(ctx, b)
+		return d.admitTogether(ctx, b.fanouts)
 	})
+	if err != nil {
+		return nil, err
+	}
+	for i, result := range admitted {
+		b.results[b.of[i]] = result
+	}
+	return b.results, nil
+}
+
+// ownPayloads copies the payloads, so that they are ours for as long as it takes.
+func ownPayloads(fanouts []webhook.Fanout) {
+	for i := range fanouts {
+		fanouts[i].Event.Payload = bytes.Clone(fanouts[i].Event.Payload)
+	}
 }
 
 // batch is a publish on its way: the fan-outs to do and whose results they are.
@@ -116,18 +128,19 @@ func (o *onceAMinute) first(subject string, now time.Time) bool {
 	return true
 }
 
-// admit writes down, enqueues what has a slot, and finishes the fan-out.
-func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
-	admitted, err := d.store.Admit(ctx, b.fanouts)
+// admit writes down, enqueues what has a slot, and finishes the fan-outs; it answers in their order.
+func (d *Dispatcher) admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.Result, error) {
+	admitted, err := d.store.Admit(ctx, fanouts)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	results := make([]webhook.Result, len(fanouts))
 	var runs []webhook.Run
 	var wakeups []*webhook.Wakeup
 	var finished []webhook.Event
 	for i, a := range admitted {
-		e := b.fanouts[i].Event
-		b.results[b.of[i]] = webhook.Result{Receipt: webhook.Receipt{ID: e.ID, Duplicate: a.Duplicate, Endpoints: a.Endpoints}, Err: a.Err}
+		e := fanouts[i].Event
+		results[i] = webhook.Result{Receipt: webhook.Receipt{ID: e.ID, Duplicate: a.Duplicate, Endpoints: a.Endpoints}, Err: a.Err}
 		if !a.FannedOut {
 			continue
 		}
@@ -137,12 +150,12 @@ func (d *Dispatcher) admit(ctx context.Context, b *batch) error {
 		}
 	}
 	if err := d.handOver(ctx, runs, finished); err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range wakeups {
 		d.arrange(ctx, w)
 	}
-	return nil
+	return results, nil
 }
 
 // handOver enqueues and finishes the fan-outs, at the same time, as nothing
