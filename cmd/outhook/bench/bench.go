@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,9 +37,12 @@ type Config struct {
 	// Progress is told before each run; nil is nobody.
 	Progress func(done, total int, what string)
 
-	// manners are those of the receiver: a run that goes wrong, for tests. inFlight is how many hold a worker's memory.
-	manners  manners
-	inFlight int
+	// manners are those of the receiver: a run that goes wrong, for tests. inFlight is how many hold a worker's memory, largest
+	// the most of anything that growth goes up to.
+	manners           manners
+	inFlight, largest int
+	// creating bounds how long endpoints may take to be created.
+	creating time.Duration
 }
 
 // WithDefaults returns a copy with the zero fields set.
@@ -49,6 +53,8 @@ func (c Config) WithDefaults() Config {
 	c.For = orDuration(c.For, 3*time.Minute)
 	c.Limit = orDuration(c.Limit, 30*time.Second)
 	c.inFlight = orInt(c.inFlight, mostOfAll)
+	c.largest = orInt(c.largest, math.MaxInt)
+	c.creating = orDuration(c.creating, max(c.Limit, startWithin))
 	if c.Progress == nil {
 		c.Progress = func(int, int, string) {}
 	}
@@ -105,6 +111,7 @@ type bench struct {
 	redisProgram string
 	dir          string // of its own, removed at the end
 	config       string // a file for outhook
+	configMany   string // another, with as many kinds of events as a brand may have endpoints
 	secret       string // an encryption key for outhook
 	body         []byte
 	report       Report
@@ -156,25 +163,37 @@ func (b *bench) prepare() error {
 	if b.dir, err = os.MkdirTemp("", "outhook-bench"); err != nil {
 		return err
 	}
-	b.config = filepath.Join(b.dir, "outhook.yaml")
+	b.config, b.configMany = filepath.Join(b.dir, "outhook.yaml"), filepath.Join(b.dir, "many.yaml")
+	return errors.Join(writeConfig(b.config, moreTypes(real, maxKinds)), writeConfig(b.configMany, moreTypes(real, maxFanout)))
+}
+
+func writeConfig(path string, types []any) error {
 	text, err := json.Marshal(map[string]any{ // JSON is YAML
-		"catalog": map[string]any{"types": moreTypes(real)}, "limits": map[string]any{"endpointsPerBrand": maxFanout},
+		"catalog": map[string]any{"types": types}, "limits": map[string]any{"endpointsPerBrand": maxFanout},
 	})
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(b.config, text, 0o600)
+	return os.WriteFile(path, text, 0o600)
 }
 
-func moreTypes(like webhook.EventType) []any {
+func moreTypes(like webhook.EventType, kinds int) []any {
 	var more []any
-	for i := 1; i < maxKinds; i++ {
+	for i := 1; i < kinds; i++ {
 		more = append(more, map[string]any{"name": kindName(i), "description": "Of bench.", "schema": like.Schema})
 	}
 	return more
 }
 
-// maxKinds and maxFanout bound the layouts.
+// configOf is the file for a layout.
+func (b *bench) configOf(l layout) string {
+	if l.Kinds > maxKinds {
+		return b.configMany
+	}
+	return b.config
+}
+
+// maxKinds and maxFanout bound the layouts; of those that have a great many endpoints, maxFanout bounds the kinds.
 const (
 	maxKinds  = 10
 	maxFanout = 100

@@ -37,11 +37,16 @@ func TestScenarios(t *testing.T) {
 		{"fan-out", 2, []string{"plain", "batch"}, []string{"perSecond"}},
 		{"memory", 0, []string{"plain", "batch"}, []string{"waitingBytes", "deliveredBytes", "heldAtOnce"}},
 		{"rtt", 0, []string{"plain", "go", "batch"}, []string{"perSecond", "pingMs"}},
+		{"growth", 0, []string{"10"}, []string{"perSecond", "heldAtOnce", "answerMs"}},
+		{"growth", 1, []string{"10"}, []string{"perSecond"}},
+		{"growth", 2, []string{"30"}, []string{"perSecond", "publishedPerSecond", "waitingMiB", "waitingBytes", "firstMs"}},
+		{"growth", 3, []string{"1", "4", "16"}, []string{"perSecond"}},
+		{"growth", 4, []string{"1", "2", "4"}, []string{"perSecond"}},
 		{"idle", 0, []string{"plain", "batch"}, []string{"idleCommands"}},
 	} {
 		t.Run(test.scenario, func(t *testing.T) {
 			t.Parallel()
-			report, err := bench.RunGroup(t.Context(), small().InFlight(30), test.scenario, test.table)
+			report, err := bench.RunGroup(t.Context(), small().InFlight(30).Largest(30), test.scenario, test.table)
 			if err != nil {
 				t.Fatalf("%v; wrong: %v", err, report.Wrong)
 			}
@@ -95,6 +100,22 @@ func TestCosts(t *testing.T) {
 	}
 	if sum := got["cpuApi"] + got["cpuWorker"]; got["cpuBoth"] != sum {
 		t.Errorf("cpuBoth is %v, want %v", got["cpuBoth"], sum)
+	}
+}
+
+// TestTooManyEndpointsAreLeftOut gives their creation no time.
+func TestTooManyEndpointsAreLeftOut(t *testing.T) {
+	needRedis(t)
+	t.Parallel()
+	report, err := bench.RunGroup(t.Context(), small().Largest(10).Creating(time.Nanosecond), "growth", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(report.Notes, "; "); !strings.Contains(text, "left out: not all endpoints could be created in time") {
+		t.Errorf("notes: %s", text)
+	}
+	if runs := report.Groups[0].Rows[0].Runs; len(runs) != 0 {
+		t.Errorf("%d runs, want none", len(runs))
 	}
 }
 

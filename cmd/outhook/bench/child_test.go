@@ -129,6 +129,35 @@ func TestReceiverHangs(t *testing.T) {
 	}
 }
 
+// TestReceiverIsSlow wants what arrives counted at once, and answered later.
+func TestReceiverIsSlow(t *testing.T) {
+	r := startReceiver(t)
+	var urls []string
+	if err := json.Unmarshal([]byte(r.ask(`{"do":"open","args":1}`)), &urls); err != nil {
+		t.Fatal(err)
+	}
+	r.ask(`{"do":"behave","args":{"Slow":3600000000000}}`)
+	answered := make(chan int)
+	for i := range 2 {
+		go func() { answered <- post(t, urls[0]+"/0", fmt.Sprint("e", i)) }()
+	}
+	if arrived, _ := r.tally(`{"do":"await","args":{"Arrived":2,"Within":60000000000}}`); arrived != 2 {
+		t.Errorf("arrived %d, want 2", arrived)
+	}
+	if held := r.ask(`{"do":"tally","args":{}}`); !strings.Contains(held, `"Held":2,"Most":2`) {
+		t.Errorf("tally %s, want 2 held", held)
+	}
+	r.ask(`{"do":"behave","args":{"Slow":1000000}}`)
+	for range 2 {
+		if status := <-answered; status != http.StatusOK {
+			t.Errorf("answered with %d", status)
+		}
+	}
+	if status := post(t, urls[0]+"/0", "e2"); status != http.StatusOK {
+		t.Errorf("answered with %d", status)
+	}
+}
+
 // TestDelay sends there and back through a longer way, and wants the bytes as they were.
 func TestDelay(t *testing.T) {
 	echo, err := net.Listen("tcp", "127.0.0.1:0")

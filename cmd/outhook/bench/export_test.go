@@ -17,6 +17,18 @@ func (c Config) InFlight(n int) Config {
 	return c
 }
 
+// Largest has nothing grow beyond n.
+func (c Config) Largest(n int) Config {
+	c.largest = n
+	return c
+}
+
+// Creating bounds how long endpoints may take to be created.
+func (c Config) Creating(within time.Duration) Config {
+	c.creating = within
+	return c
+}
+
 // RunGroup measures one table of a scenario.
 func RunGroup(ctx context.Context, cfg Config, scenario string, table int) (Report, error) {
 	cfg.Scenarios = []string{scenario}
@@ -69,6 +81,12 @@ func Deliveries(brands, kinds, fanout, events, batch int) (all []Planned, counte
 		}
 	}
 	return all, load.deliveries(nil)
+}
+
+// Scattered is how many endpoints growth makes where it wants n, of the brands and kinds.
+func Scattered(n int) (endpoints, brands, kinds int) {
+	l := endpointsLayout(n)
+	return l.Brands * l.Kinds * l.Fanout, l.Brands, l.Kinds
 }
 
 // Planned is one delivery of a load.

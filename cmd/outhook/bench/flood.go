@@ -106,10 +106,9 @@ func (r *run) lastOf(ctx context.Context, l load) (time.Time, int, error) {
 	var last int64
 	count := 0
 	for _, times := range arrivals {
-		for _, at := range times[min(l.First, len(times)):] {
-			last = max(last, at)
-			if at != 0 {
-				count++
+		for event, at := range times {
+			if event >= l.First {
+				last, count = max(last, at), count+1
 			}
 		}
 	}

@@ -76,24 +76,24 @@ func (r *run) took(ctx context.Context, f flow, before *time.Time) ([]time.Durat
 	var all []time.Duration
 	for _, times := range arrivals {
 		for i, began := range f.At {
-			event := r.load.First + i
-			if event >= len(times) || times[event] == 0 || before != nil && began > before.UnixNano() {
+			at, arrived := times[r.load.First+i]
+			if !arrived || before != nil && began > before.UnixNano() {
 				continue
 			}
-			all = append(all, time.Duration(times[event]-began))
+			all = append(all, time.Duration(at-began))
 		}
 	}
 	slices.Sort(all)
 	return all, nil
 }
 
-// arrivals are when the events came, by the endpoints of the load.
-func (r *run) arrivals(ctx context.Context) (map[int][]int64, error) {
-	var all map[int][]int64
+// arrivals are when the events came, by the endpoints of the load and the events' numbers.
+func (r *run) arrivals(ctx context.Context) (map[int]map[int]int64, error) {
+	var all map[int]map[int]int64
 	if err := r.receiver.ask(ctx, "times", none{}, &all); err != nil {
 		return nil, err
 	}
-	mine := map[int][]int64{}
+	mine := map[int]map[int]int64{}
 	for _, brand := range r.load.Brands {
 		for _, s := range brand {
 			for _, endpoint := range s.Endpoints {

@@ -15,6 +15,12 @@ type layout struct {
 	RTT time.Duration
 	// Later has nothing delivered until the worker is started.
 	Later bool
+	// Workers is how many worker processes outhook has; 0 is one.
+	Workers int
+	// Env is what outhook has configured otherwise than all have it, as variables.
+	Env []string
+	// ByQueue counts what is open in the queues: asking each of a great many endpoints would be most of the work.
+	ByQueue bool
 }
 
 // What outhook has in flight at most: for one endpoint, and in one process.

@@ -39,6 +39,14 @@ func TestLoadIsEven(t *testing.T) {
 	}
 }
 
+func TestGrowthHasAsManyEndpointsAsItSays(t *testing.T) {
+	for _, n := range []int{10, 100, 1000, 10_000, 100_000} {
+		if got, brands, kinds := bench.Scattered(n); got != n || kinds > 100 {
+			t.Errorf("%d: %d endpoints, %d brands with %d kinds", n, got, brands, kinds)
+		}
+	}
+}
+
 func TestBody(t *testing.T) {
 	for _, example := range []string{`{"a":1}`, " {\"a\":{\"b\":[]}}\n"} {
 		body := bench.Body(example)

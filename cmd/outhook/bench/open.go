@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // settleEvery is between looks at whether everything is recorded.
@@ -46,10 +48,39 @@ func (s *stand) openTasks(ctx context.Context) (int, error) {
 	return open + int(n), err
 }
 
+// unsettled is how many deliveries are not recorded yet, in the way the layout asks for.
+func (s *stand) unsettled(ctx context.Context, brands [][]subject) (int, error) {
+	if s.layout.ByQueue {
+		return s.queued(ctx)
+	}
+	return s.open(ctx, brands)
+}
+
+// queued is how many tasks outhook has in its queues: a delivery's leaves when its attempt is recorded.
+func (s *stand) queued(ctx context.Context) (int, error) {
+	queues, err := s.redis.rdb.SMembers(ctx, "asynq:queues").Result()
+	if err != nil {
+		return 0, err
+	}
+	var lists []*redis.IntCmd
+	_, err = s.redis.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, queue := range queues {
+			name := "asynq:{" + queue + "}:"
+			lists = append(lists, p.LLen(ctx, name+"pending"), p.LLen(ctx, name+"active"), p.ZCard(ctx, name+"retry"))
+		}
+		return nil
+	})
+	all := 0
+	for _, list := range lists {
+		all += int(list.Val())
+	}
+	return all, err
+}
+
 // settle waits until nothing is open, and answers when that was; false when within ended first, which ends no process.
 func (s *stand) settle(ctx, within context.Context, brands [][]subject) (time.Time, bool) {
 	for {
-		open, err := s.open(ctx, brands)
+		open, err := s.unsettled(ctx, brands)
 		switch {
 		case err == nil && open == 0:
 			return time.Now(), true

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -17,8 +18,8 @@ import (
 // receiver answers 200 at once and notes what arrived when. Endpoint n is the path /n, event n has the id "e" and n.
 type receiver struct {
 	mu sync.Mutex
-	// seen is when each event first arrived, by endpoint, in nanoseconds since 1970; 0 is not yet.
-	seen map[int][]int64
+	// seen is when each event first arrived, by endpoint and number, in nanoseconds since 1970. Of a great many endpoints, each gets few.
+	seen map[int]map[int]int64
 	tally
 	requests int
 	// reached is closed when so many have arrived.
@@ -36,8 +37,8 @@ type tally struct {
 	Arrived, Again int
 	// LastAt is when the last new one arrived, in nanoseconds since 1970.
 	LastAt int64
-	// Held are requests that hang; what they bring is not counted.
-	Held int
+	// Held are requests that are not answered yet, and Most is how many that were at once; what hangs is not counted as arrived.
+	Held, Most int
 }
 
 // manners say how a receiver misbehaves. The zero value is not at all.
@@ -45,12 +46,14 @@ type manners struct {
 	// Hang names endpoints that do not answer; HangAll is every one.
 	Hang    []int
 	HangAll bool
+	// Slow is how long the answer to what arrives takes.
+	Slow time.Duration
 	// Lose has every so manieth arrival answered, but not counted: a run that goes wrong, for tests.
 	Lose int
 }
 
 func newReceiver() *receiver {
-	return &receiver{seen: map[int][]int64{}, released: make(chan struct{})}
+	return &receiver{seen: map[int]map[int]int64{}, released: make(chan struct{})}
 }
 
 // receiver plays the role.
@@ -90,37 +93,56 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "not of this bench", http.StatusBadRequest)
 		return
 	}
-	if hold := r.note(endpoint, event, at); hold != nil {
-		select {
-		case <-hold:
-		case <-req.Context().Done():
-		}
+	if hold, slow := r.note(endpoint, event, at); hold != nil {
+		wait(req.Context(), hold, slow)
 		r.letGo()
 	}
 }
 
-// note returns what to wait for before the answer, nil for nothing.
-func (r *receiver) note(endpoint, event int, at int64) <-chan struct{} {
+// note returns what to wait for before the answer, nil for nothing, and for how long, 0 for ever.
+func (r *receiver) note(endpoint, event int, at int64) (<-chan struct{}, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.HangAll || slices.Contains(r.Hang, endpoint) {
-		r.Held++
-		return r.released
+		return r.hold(), 0
 	}
 	r.requests++
 	if r.Lose == 0 || r.requests%r.Lose != 0 {
 		r.arrive(endpoint, event, at)
 	}
-	return nil
+	if r.Slow > 0 {
+		return r.hold(), r.Slow
+	}
+	return nil, 0
+}
+
+// hold counts one that is not answered yet, and returns what ends that before its time.
+func (r *receiver) hold() <-chan struct{} {
+	r.Held++
+	r.Most = max(r.Most, r.Held)
+	return r.released
+}
+
+// wait returns when hold is closed, ctx has ended or, unless it is 0, most is over.
+func wait(ctx context.Context, hold <-chan struct{}, most time.Duration) {
+	var over <-chan time.Time
+	if most > 0 {
+		over = time.After(most)
+	}
+	select {
+	case <-hold:
+	case <-over:
+	case <-ctx.Done():
+	}
 }
 
 func (r *receiver) arrive(endpoint, event int, at int64) {
 	times := r.seen[endpoint]
-	for event >= len(times) {
-		times = append(times, make([]int64, max(1024, event+1-len(times)))...)
+	if times == nil {
+		times = map[int]int64{}
+		r.seen[endpoint] = times
 	}
-	r.seen[endpoint] = times
-	if times[event] != 0 {
+	if _, known := times[event]; known {
 		r.Again++
 		return
 	}
@@ -177,12 +199,12 @@ func (r *receiver) count(context.Context, none) (tally, error) {
 }
 
 // times answers when each event arrived at each endpoint.
-func (r *receiver) times(context.Context, none) (map[int][]int64, error) {
+func (r *receiver) times(context.Context, none) (map[int]map[int]int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := map[int][]int64{}
+	all := map[int]map[int]int64{}
 	for endpoint, times := range r.seen {
-		all[endpoint] = slices.Clone(times)
+		all[endpoint] = maps.Clone(times)
 	}
 	return all, nil
 }
@@ -191,7 +213,7 @@ func (r *receiver) times(context.Context, none) (map[int][]int64, error) {
 func (r *receiver) forget(context.Context, none) (none, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tally = tally{Held: r.Held}
+	r.tally = tally{Held: r.Held, Most: r.Held}
 	return none{}, nil
 }
 

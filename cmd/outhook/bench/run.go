@@ -85,10 +85,19 @@ func (r *run) arrive(ctx, within context.Context, f *flow) error {
 		if err := r.fallen(); err != nil {
 			return err
 		}
-		if open, err := r.open(ctx, r.brands); err == nil && open == 0 {
+		if r.idle(ctx) {
 			return nil
 		}
 	}
+}
+
+// idle tells whether nothing is left that could arrive.
+func (r *run) idle(ctx context.Context) bool {
+	if open, err := r.unsettled(ctx, r.brands); err != nil || open > 0 || !r.layout.ByQueue {
+		return err == nil && open == 0
+	}
+	open, err := r.open(ctx, r.brands) // what waits for a retry is in no queue
+	return err == nil && open == 0
 }
 
 // judge says what went wrong.
@@ -147,9 +156,11 @@ func (r *run) after(ctx context.Context, other *run) error {
 // spent is the processor time of each process so far, in seconds.
 func (s *stand) spent(ctx context.Context) metrics {
 	m := metrics{}
-	for name, p := range s.processes() {
-		if used, ok := cpuOf(p.pid()); ok && name != "redis" {
-			m[name] = used
+	for name, all := range s.processes() {
+		for _, p := range all {
+			if used, ok := cpuOf(p.pid()); ok && name != "redis" {
+				m[name] += used
+			}
 		}
 	}
 	if s.redis != nil {
@@ -160,7 +171,8 @@ func (s *stand) spent(ctx context.Context) metrics {
 	return m
 }
 
-// cost is the CPU in seconds per 1,000 deliveries, by process, and the peak memory in MiB.
+// cost is the CPU in seconds per 1,000 deliveries, by process, and the peak memory in MiB: of several, the CPU of all and the
+// memory of the largest.
 func (s *stand) cost(before, after metrics, deliveries int) metrics {
 	m := metrics{}
 	thousands := float64(max(1, deliveries)) / 1000
@@ -170,9 +182,11 @@ func (s *stand) cost(before, after metrics, deliveries int) metrics {
 	if worker, ok := m["cpuWorker"]; ok {
 		m["cpuBoth"] = worker + m["cpuApi"]
 	}
-	for name, p := range s.processes() {
-		if peak, ok := memoryOf(p.pid(), "VmHWM"); ok {
-			m["peakMiB"+title(name)] = peak
+	for name, all := range s.processes() {
+		for _, p := range all {
+			if peak, ok := memoryOf(p.pid(), "VmHWM"); ok {
+				m["peakMiB"+title(name)] = max(peak, m["peakMiB"+title(name)])
+			}
 		}
 	}
 	return m

@@ -26,6 +26,7 @@ func Scenarios() []Scenario {
 		{"fan-out", "events that go to 1, 10 and 100 endpoints", false, fanout},
 		{"memory", "what a delivery takes in Redis, and a worker with all it may have in flight", false, memory},
 		{"rtt", "throughput when Redis is 1 ms away", false, roundTrips},
+		{"growth", "how the cost grows with deliveries in flight, endpoints, backlog, shards and workers", false, growth},
 		{"idle", "what is used when there is nothing to do", false, idle},
 	}
 }

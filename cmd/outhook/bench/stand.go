@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
 )
@@ -29,8 +31,10 @@ type stand struct {
 	// api and worker are of outhook; worker is also the host or that of the plain program. Nil where there is none.
 	api    *server
 	worker *process
+	// more are workers beside it.
+	more   []*process
 	client *httpapi.Client
-	admin  []string // URLs of the operators' listeners
+	admin  []string // URLs of the operators' listeners, that of the API first
 	key    string
 	ends   []func()
 }
@@ -143,14 +147,34 @@ func (s *stand) startAPI(ctx context.Context) (err error) {
 	return s.createEndpoints(ctx)
 }
 
+// createAtOnce is how many brands get their endpoints at the same time.
+const createAtOnce = 8
+
+// errTooMany says that there was no time to create all endpoints.
+var errTooMany = errors.New("not all endpoints could be created in time")
+
 func (s *stand) createEndpoints(ctx context.Context) error {
+	within, cancel := context.WithTimeoutCause(ctx, s.b.cfg.creating, errTooMany)
+	defer cancel()
+	work, within := errgroup.WithContext(within)
+	work.SetLimit(createAtOnce)
 	for _, brand := range s.brands {
-		for _, one := range brand {
-			for i, url := range one.URLs {
-				e := httpapi.EndpointRequest{ID: endpointID(one.Endpoints[i]), URL: url, EventTypes: []string{one.Kind}}
-				if _, _, err := s.client.CreateEndpoint(ctx, one.Brand, e); err != nil {
-					return fmt.Errorf("create endpoint: %w", err)
-				}
+		work.Go(func() error { return s.createOf(within, brand) })
+	}
+	err := work.Wait()
+	if ctx.Err() == nil && errors.Is(context.Cause(within), errTooMany) {
+		return errTooMany
+	}
+	return err
+}
+
+// createOf makes the endpoints of one brand.
+func (s *stand) createOf(ctx context.Context, brand []subject) error {
+	for _, one := range brand {
+		for i, url := range one.URLs {
+			e := httpapi.EndpointRequest{ID: endpointID(one.Endpoints[i]), URL: url, EventTypes: []string{one.Kind}}
+			if _, _, err := s.client.CreateEndpoint(ctx, one.Brand, e); err != nil {
+				return fmt.Errorf("create endpoint: %w", err)
 			}
 		}
 	}
@@ -165,24 +189,32 @@ func (s *stand) startWorker(ctx context.Context) (err error) {
 		}
 		return s.worker.ask(ctx, "work", plainWork{Redis: s.redisAddr, Pool: pool(), Concurrency: s.layout.Connections}, nil)
 	}
-	worker, err := s.b.serve(ctx, "worker", s.env())
-	if err != nil {
-		return err
+	for range max(1, s.layout.Workers) {
+		worker, err := s.b.serve(ctx, "worker", s.env())
+		if err != nil {
+			return err
+		}
+		s.ends, s.admin = append(s.ends, worker.end), append(s.admin, worker.url("admin"))
+		if s.worker == nil {
+			s.worker = worker.process
+		} else {
+			s.more = append(s.more, worker.process)
+		}
 	}
-	s.worker, s.ends, s.admin = worker.process, append(s.ends, worker.end), append(s.admin, worker.url("admin"))
 	return nil
 }
 
 // pool is how many connections outhook has to Redis, but for those that wait.
 func pool() int { return max(64, 10*runtime.GOMAXPROCS(0)) }
 
-// env is the configuration of a process of outhook: the default one, but for where things are and where deliveries may go.
+// env is the configuration of a process of outhook: the default one, but for where things are, where deliveries may go, and what
+// the layout changes.
 func (s *stand) env() []string {
-	return []string{
-		"OUTHOOK_CONFIG=" + s.b.config, "OUTHOOK_REDIS_URL=redis://" + s.redisAddr, "OUTHOOK_AUTH_ADMIN_KEY=" + s.key,
+	return append([]string{
+		"OUTHOOK_CONFIG=" + s.b.configOf(s.layout), "OUTHOOK_REDIS_URL=redis://" + s.redisAddr, "OUTHOOK_AUTH_ADMIN_KEY=" + s.key,
 		"OUTHOOK_SECRETS_KEYS=" + s.b.secret, "OUTHOOK_HTTP_LISTEN=127.0.0.1:0", "OUTHOOK_ADMIN_LISTEN=127.0.0.1:0",
 		"OUTHOOK_SHUTDOWN_DELAY=0s", "OUTHOOK_EGRESS_ALLOW=127.0.0.0/8", "OUTHOOK_EGRESS_PORTS=[]", "OUTHOOK_EGRESS_REQUIRE_HTTPS=false",
-	}
+	}, s.layout.Env...)
 }
 
 func secretText() string {
@@ -209,26 +241,37 @@ func (s *stand) publishBy(ctx context.Context, by *process, l load) (published, 
 	return done, err
 }
 
-// processes are all that run, by name.
-func (s *stand) processes() map[string]*process {
-	all := map[string]*process{"receiver": s.receiver, "publisher": s.publisher, "worker": s.worker}
+// processes are all that run, by name: of workers there may be several.
+func (s *stand) processes() map[string][]*process {
+	all := map[string][]*process{}
+	add := func(name string, some ...*process) {
+		for _, p := range some {
+			if p != nil {
+				all[name] = append(all[name], p)
+			}
+		}
+	}
+	add("receiver", s.receiver)
+	add("publisher", s.publisher)
+	add("worker", append(s.more, s.worker)...)
 	if s.api != nil {
-		all["api"] = s.api.process
+		add("api", s.api.process)
 	}
 	if s.redis != nil {
-		all["redis"] = s.redis.proc
+		add("redis", s.redis.proc)
 	}
-	maps.DeleteFunc(all, func(_ string, p *process) bool { return p == nil })
 	return all
 }
 
 // fallen is an error when one of them has ended by itself.
 func (s *stand) fallen() error {
-	for name, p := range s.processes() {
-		select {
-		case <-p.exited:
-			return p.broken(fmt.Errorf("the %s process ended by itself", name))
-		default:
+	for name, all := range s.processes() {
+		for _, p := range all {
+			select {
+			case <-p.exited:
+				return p.broken(fmt.Errorf("the %s process ended by itself", name))
+			default:
+			}
 		}
 	}
 	return nil

@@ -45,10 +45,21 @@ func (s *stand) watch(ctx context.Context, what string) (*watch, error) {
 		return w, s.worker.ask(ctx, "profile", w.name+"-"+s.worker.name+".pprof", nil)
 	}
 	ctx, w.stop = context.WithCancel(ctx)
-	for i, role := range []string{"api", "worker"}[:len(s.admin)] {
-		w.all.Go(func() { w.slices(ctx, s.admin[i], role) })
+	for i, admin := range s.admin {
+		w.all.Go(func() { w.slices(ctx, admin, roleOf(i)) })
 	}
 	return w, nil
+}
+
+// roleOf names the process of the i-th listener in files.
+func roleOf(i int) string {
+	switch i {
+	case 0:
+		return "api"
+	case 1:
+		return "worker"
+	}
+	return fmt.Sprint("worker", i)
 }
 
 func slug(text string) string {
