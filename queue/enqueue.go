@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -32,6 +33,38 @@ var enqueueScript = redis.NewScript(enqueueText)
 // one for what a Redis that has lost its script cache did not know. A run that is a task already is left as it is. After an error, which wraps
 // [webhook.ErrUnavailable], some runs may be tasks; repeating the call is safe.
 func (q *Queue) Enqueue(ctx context.Context, runs []webhook.Run) error {
+	if q.enqueues != nil && len(runs) < scriptRuns {
+		own := &enqueuing{runs: runs, err: errBroken}
+		if err := q.enqueues.Do(ctx, own); err != nil {
+			return fmt.Errorf("enqueue: %w", unavailable(err))
+		}
+		return own.err
+	}
+	return q.enqueueMany(ctx, runs)
+}
+
+// enqueuing is a call of Enqueue on its way.
+type enqueuing struct {
+	runs []webhook.Run
+	err  error
+}
+
+// errBroken is the answer to an Enqueue that did not come to an end.
+var errBroken = errors.New("enqueue: broken off")
+
+// enqueueAll enqueues what several callers have. An error is everybody's: some runs of each may be tasks.
+func (q *Queue) enqueueAll(ctx context.Context, batch []*enqueuing) {
+	var runs []webhook.Run
+	for _, e := range batch {
+		runs = append(runs, e.runs...)
+	}
+	err := q.enqueueMany(ctx, runs)
+	for _, e := range batch {
+		e.err = err
+	}
+}
+
+func (q *Queue) enqueueMany(ctx context.Context, runs []webhook.Run) error {
 	for batch := range slices.Chunk(runs, batchRuns) {
 		if err := q.enqueue(ctx, batch); err != nil {
 			return fmt.Errorf("enqueue: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -19,6 +20,8 @@ type Queue struct {
 	// published has the queues whose names stand in Asynq's list of queues.
 	published sync.Map
 	told      told
+	// enqueues gathers what several enqueue at the same time; nil in a cluster, where a node that is away would hold up the rest.
+	enqueues *pipeline.Group[*enqueuing]
 }
 
 var _ webhook.Queue = (*Queue)(nil)
@@ -30,7 +33,11 @@ func Open(cfg Config) (*Queue, error) {
 		return nil, err
 	}
 	cfg = cfg.WithDefaults()
-	return &Queue{cfg: cfg, redis: cfg.Redis, log: cfg.Logger}, nil
+	q := &Queue{cfg: cfg, redis: cfg.Redis, log: cfg.Logger}
+	if _, single := cfg.Redis.(*redis.Client); single {
+		q.enqueues = pipeline.NewGroup(pipeline.Flights, pipeline.Most, q.enqueueAll)
+	}
+	return q, nil
 }
 
 // QueueFor names the queue of an endpoint's live deliveries.

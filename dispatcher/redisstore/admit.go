@@ -18,19 +18,12 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 		return nil, nil
 	}
 	single, durable := s.single.Load(), slices.ContainsFunc(fanouts, func(f webhook.Fanout) bool { return f.Durable })
-	calls, all := make([]call, len(fanouts)), make([]numbered, len(fanouts))
-	for i, f := range fanouts {
-		k, packed := keysOfEvent(f.Event.Ref()), packEvent(f, newNonce())
-		all[i] = numbered{f, i, nonceOf(packed)}
-		calls[i] = call{scriptEvent, []string{k.event, k.admitting}, []any{
-			packed, s.openFor().Milliseconds(), millis(s.cfg.Now()), f.Event.Ref().String(),
-		}}
-	}
+	all, calls := s.writings(fanouts, single)
 	var guarded []admission
 	if single {
 		guarded = s.admissions(all)
 	}
-	answers, err := s.runDurably(ctx, "admit", durable, append(calls, callsOf(guarded)...))
+	answers, err := s.runDurably(ctx, "admit", durable, slices.Concat(calls, callsOf(guarded)))
 	if s.isSharded(err) {
 		return s.Admit(ctx, fanouts)
 	}
@@ -38,15 +31,35 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 		return nil, err
 	}
 	admitted := make([]webhook.Admitted, len(fanouts))
-	open := s.readEvents(fanouts, answers[:len(fanouts)], admitted)
+	open := s.readEvents(fanouts, flat(answers[:len(calls)]), admitted)
 	if single {
-		open = readGuarded(open, guarded, answers[len(fanouts):], admitted)
+		open = readGuarded(open, guarded, answers[len(calls):], admitted)
 	}
 	var elsewhere []string
 	if durable {
 		elsewhere = s.elsewhere(fanouts, admitted)
 	}
 	return admitted, s.fanOut(ctx, open, admitted, durable, elsewhere)
+}
+
+// writings are the calls that write events down, several in each where a script may touch keys of several tags; and the events
+// with what tells them from others.
+func (s *Store) writings(fanouts []webhook.Fanout, single bool) ([]numbered, []call) {
+	all, atOnce := make([]numbered, len(fanouts)), 1
+	if single {
+		atOnce = admitMost
+	}
+	var calls []call
+	for i, f := range fanouts {
+		if i%atOnce == 0 {
+			calls = append(calls, call{script: scriptEvent, args: []any{s.openFor().Milliseconds(), millis(s.cfg.Now())}})
+		}
+		k, packed := keysOfEvent(f.Event.Ref()), packEvent(f, newNonce())
+		all[i] = numbered{f, i, nonceOf(packed)}
+		c := &calls[len(calls)-1]
+		c.keys, c.args = append(c.keys, k.event, k.admitting), append(c.args, packed, f.Event.Ref().String())
+	}
+	return all, calls
 }
 
 // isSharded tells whether the server refused keys of several tags, as one in
@@ -69,7 +82,7 @@ type admission struct {
 	of   []numbered
 }
 
-// admitMost bounds the deliveries of one call, so that its script lets others in.
+// admitMost bounds the deliveries, or the events, of one call, so that its script lets others in.
 const admitMost = 50
 
 // admissions are those of the fan-outs, by endpoint.

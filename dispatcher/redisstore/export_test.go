@@ -91,3 +91,6 @@ func ClaimTogether(ctx context.Context, s *Store, runs ...webhook.Run) ([]webhoo
 	}
 	return claims, errs
 }
+
+// Sharded has the store do without scripts that touch keys of several tags, as if Redis had refused one.
+func Sharded(s *Store) { s.single.Store(false) }

@@ -174,6 +174,15 @@ func list(answer any) []any {
 	return l
 }
 
+// flat are the entries of array answers, one after the other.
+func flat(answers []any) []any {
+	var all []any
+	for _, answer := range answers {
+		all = append(all, list(answer)...)
+	}
+	return all
+}
+
 // sublist reads the i-th entry of an array answer as an array; nil when it is none.
 func sublist(answer []any, i int) []any {
 	if i >= len(answer) {

@@ -105,10 +105,7 @@ func (s *Store) runEach(ctx context.Context, verb string, sc luaScript, common [
 	if err != nil {
 		return nil, err
 	}
-	var all []any
-	for _, answer := range answers {
-		all = append(all, list(answer)...)
-	}
+	all := flat(answers)
 	if len(all) != len(works) {
 		return nil, errors.New(verb + ": unexpected answer")
 	}
