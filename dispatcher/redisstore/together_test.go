@@ -18,8 +18,14 @@ import (
 // widen lets an endpoint have as many in flight as it may have, as if it had been well for long.
 func (w *world) widen(ref webhook.EndpointRef) {
 	w.Helper()
+	w.adapt(ref, 256)
+}
+
+// adapt sets the limit that follows how an endpoint does.
+func (w *world) adapt(ref webhook.EndpointRef, to int) {
+	w.Helper()
 	key := strings.Replace(redisstore.LineKey(ref), ":l:", ":p:", 1)
-	w.must(w.client.HSet(w.Context(), key, "al", 256).Err())
+	w.must(w.client.HSet(w.Context(), key, "al", to).Err())
 }
 
 // anyVerdict is one of all that may become of an attempt.
