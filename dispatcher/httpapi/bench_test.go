@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -44,11 +45,32 @@ func benchmarkPost(b *testing.B, path, body string) {
 	}
 }
 
-// benchmarkEvent has a payload of about 350 bytes.
-var benchmarkEvent = `{"id":"evt-1","type":"message.read","payload":{"text":"` + strings.Repeat("hello ", 55) + `"}}`
+// eventOfBytes has a payload of about so many bytes, batchOf is n such events.
+func eventOfBytes(payload int) string {
+	return `{"id":"evt-1","type":"message.read","payload":{"text":"` + strings.Repeat("hello ", payload/6) + `"}}`
+}
 
-func BenchmarkPublish(b *testing.B) { benchmarkPost(b, publishPath, benchmarkEvent) }
+func batchOf(n, payload int) string {
+	return `{"events":[` + strings.Repeat(eventOfBytes(payload)+",", n-1) + eventOfBytes(payload) + `]}`
+}
 
-func BenchmarkPublishBatch(b *testing.B) {
-	benchmarkPost(b, batchPath, `{"events":[`+strings.Repeat(benchmarkEvent+",", 499)+benchmarkEvent+`]}`)
+// Figures: testdata/bench.txt.
+func BenchmarkPublish(b *testing.B) { benchmarkPost(b, publishPath, eventOfBytes(350)) }
+
+func BenchmarkPublishBatch(b *testing.B) { benchmarkPost(b, batchPath, batchOf(500, 350)) }
+
+// What cutting the events out of a batch takes of that: it copies no payload.
+func BenchmarkCut(b *testing.B) {
+	for _, bench := range []struct{ events, payload int }{{1, 350}, {100, 350}, {500, 350}, {100, 8 << 10}} {
+		b.Run(fmt.Sprintf("events=%d/bytes=%d", bench.events, bench.payload), func(b *testing.B) {
+			body := []byte(batchOf(bench.events, bench.payload))
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := httpapi.Cut("acme", body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
