@@ -13,13 +13,7 @@ func statusPayload() string {
 	return head + strings.Repeat("x", 350-len(head)-len(tail)) + tail
 }
 
-// Figures, Go 1.26.8 linux/amd64 on two busy shared cores (AMD EPYC):
-//
-//	BenchmarkValidate             5085 ns/op     0 B/op   0 allocs/op
-//	BenchmarkJudge/delivered        72 ns/op     0 B/op   0 allocs/op
-//	BenchmarkJudge/retry_1        1372 ns/op   336 B/op   4 allocs/op
-//	BenchmarkJudge/retry_14       1148 ns/op   336 B/op   4 allocs/op
-//	BenchmarkJudge/retry_after    1922 ns/op   355 B/op  10 allocs/op
+// Figures: bench.txt.
 func BenchmarkValidate(b *testing.B) {
 	e := event(statusPayload())
 	b.ReportAllocs()
