@@ -48,7 +48,7 @@ Scenarios (* are measured unless others are named):
 ` + scenarioText(),
 		Example: `  outhook bench
   outhook bench throughput --repeat 3 --events 50000
-  outhook bench --all --for 30m -o json > bench.json
+  outhook bench --all --for 40m -o json > bench.json
   outhook bench throughput --repeat 1 --profile /tmp/profiles`,
 		ValidArgs: scenarioNames(),
 		RunE:      func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -71,7 +71,7 @@ func scenarioText() string {
 }
 
 // allFor is what every scenario takes, five times.
-const allFor = 30 * time.Minute
+const allFor = 40 * time.Minute
 
 func scenarioNames() []string {
 	var names []string
@@ -88,7 +88,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.cfg.Repeat, "repeat", c.Repeat, "how often each measurement is made")
 	flags.IntVar(&f.cfg.Events, "events", c.Events, "how many events a run of throughput publishes, raw HTTP four times as many")
 	flags.DurationVar(&f.cfg.Steady, "steady", c.Steady, "how long a steady load lasts, such as that of latency")
-	flags.DurationVar(&f.cfg.For, "for", c.For, "how long all of it may take: repetitions that would end later are left out; 30m with --all")
+	flags.DurationVar(&f.cfg.For, "for", c.For, "how long all of it may take: repetitions that would end later are left out; 40m with --all")
 	flags.DurationVar(&f.cfg.Limit, "limit", c.Limit, "how long one run may take before it is cut")
 	flags.StringVar(&f.cfg.ProfileDir, "profile", "", "`folder` for CPU profiles of what is measured, and what Redis did for a delivery")
 	flags.BoolVar(&f.json, "json", false, "the same as -o json")
