@@ -10,6 +10,12 @@ import (
 )
 
 // BenchmarkSendSecure is what most deliveries are: on a connection that is open, over TLS.
+//
+// Figures, Go 1.26.8 linux/amd64 on two busy shared cores, the server of net/http included, and of BenchmarkSend beside them:
+//
+//	BenchmarkSendSecure/HTTP1    61136 ns/op   6601 B/op   92 allocs/op
+//	BenchmarkSendSecure/HTTP2    82798 ns/op   9280 B/op   99 allocs/op
+//	BenchmarkSend                36876 ns/op   5240 B/op   70 allocs/op
 func BenchmarkSendSecure(b *testing.B) {
 	for name, http2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
 		b.Run(name, func(b *testing.B) {
