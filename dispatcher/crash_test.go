@@ -59,7 +59,7 @@ func warm(t *testing.T, server *redistest.Server) {
 	d.Stop()
 }
 
-// publisherPoints are those of a publish to three endpoints.
+// publisherPoints are those of a publish to three endpoints, each with another queue.
 var publisherPoints = []string{
 	"after event 1", "after admit 1", "after admit 2", "after admit 3",
 	"before enqueue 1", "after enqueue 1", "after enqueue 2", "after enqueue 3", "before finish 1", "after finish 1",
@@ -75,8 +75,8 @@ func TestPublisherKilled(t *testing.T) {
 	d := onServer(t, server)
 	b := newBooks()
 	killed := func(brand, point string) {
-		for range 3 {
-			b.endpoint(t, d, brand, nil)
+		for _, id := range []string{"a", "b", "c"} { // one after the other, and so their queues
+			b.endpoint(t, d, brand, nil, func(e *webhook.Endpoint) { e.ID = id })
 		}
 		awaitKilled(t, child(t, "publish", server.Addr(), childBrand+"="+brand, childPoint+"="+point))
 	}

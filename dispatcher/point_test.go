@@ -141,7 +141,7 @@ func (k *killer) nameOf(cmd redis.Cmder) string {
 	return asynqName(args[3:])
 }
 
-// asynqName recognises Asynq's scripts by their keys.
+// asynqName recognises Asynq's scripts, and ours that do the same for several tasks, by their keys.
 func asynqName(keys []any) string {
 	if len(keys) < 2 || !strings.HasPrefix(fmt.Sprint(keys[0]), "asynq:") {
 		return ""
@@ -152,7 +152,7 @@ func asynqName(keys []any) string {
 		return first
 	}
 	switch kind(keys[0]) + " " + kind(keys[1]) {
-	case "t pending":
+	case "t pending", "pending t":
 		return "enqueue"
 	case "t scheduled":
 		return "schedule"
@@ -161,7 +161,7 @@ func asynqName(keys []any) string {
 	case "t active":
 		return "retry"
 	case "active lease":
-		if len(keys) > 3 && kind(keys[2]) == "t" {
+		if len(keys) > 3 && (kind(keys[2]) == "t" || kind(keys[2]) == "processed") {
 			return "done"
 		}
 	}

@@ -16,14 +16,15 @@
 // second goes back to the head of the queue in its old order, and so does what is left at the end. A task that waits here is
 // active with a lease of its own, as any that Asynq has. Nothing is handed over whose lease might be lost.
 //
-// The fourth ends those tasks by one script that end together, or by one pipeline when they are to come again.
+// The fourth ends those tasks by one script that end together, as Asynq's own would each, and by one pipeline those that are to
+// come again, and all whose script is not known here.
 //
 // Give each asynq.Server a Client and one queue of its own. TaskCheckInterval then only is what Asynq sleeps after each empty
 // answer; a millisecond is right. To shut down, call Stop, then the Server's Shutdown, then Close.
 //
 // The wait occupies one connection of the inner client's pool for up to a second at a time (up to three while Redis is
 // silent): allow one for each Server in PoolSize, beside one for each command that may run at once. The Redis user needs the
-// right to BLMOVE, EXISTS and what the prefetch's scripts call. In Redis Cluster the queue's tag leads all to the right node.
+// right to BLMOVE, EXISTS and what the scripts here call. In Redis Cluster the queue's tag leads all to the right node.
 //
 // Idle wait and prefetch stay off, with one warning in the log, when the Server works several queues or Asynq dequeues by a
 // script that is not known here. Dequeues are then passed on as they are. Only their answers are held back, errors for up to a
