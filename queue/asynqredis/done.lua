@@ -5,12 +5,26 @@
 -- Arguments: 1 when the day's count expires, in Unix seconds; 2 where the count of all days begins again; 3 and on the tasks' ids
 -- Answer:    the places, from 1, of those that Asynq's script does not find
 -- Cost:      O(tasks), and O(tasks · active) at worst
-local call, missing = redis.call, {}
+local call, missing, leases, tasks = redis.call, {}, {}, {}
+local leased = call('ZMSCORE', KEYS[2], unpack(ARGV, 3))
+local whole = call('EXISTS', unpack(KEYS, 5)) == #KEYS - 4
 for i = 3, #ARGV do
-  local id = ARGV[i]
-  if call('LREM', KEYS[1], -1, id) == 0 or call('ZREM', KEYS[2], id) == 0 or call('DEL', KEYS[i + 2]) == 0 then
+  local id, task = ARGV[i], KEYS[i + 2]
+  local active = call('LREM', KEYS[1], -1, id) == 1 and leased[i - 2]
+  if active then
+    leases[#leases + 1] = id
+  end
+  if active and (whole or call('EXISTS', task) == 1) then
+    tasks[#tasks + 1] = task
+  else
     missing[#missing + 1] = i - 2
   end
+end
+if #leases > 0 then
+  call('ZREM', KEYS[2], unpack(leases))
+end
+if #tasks > 0 then
+  call('DEL', unpack(tasks))
 end
 local n = #ARGV - 2 - #missing
 if n == 0 then

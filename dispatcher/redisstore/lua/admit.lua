@@ -11,9 +11,13 @@ local others, runs, slots, line = {}, {}, {}, {}
 -- The rate is for the claim: a worker has the clock to wake it.
 local open = not closed(ep) and redis.call('EXISTS', LINE) == 0
 
+local keys = {}
+for i = 8, #ARGV, 4 do keys[#keys + 1] = record(ARGV[i]) end
+local known = redis.call('EXISTS', unpack(keys)) > 0
+
 local function admit(event, published, expires)
   local key = record(event)
-  local r = redis.call('HMGET', key, 'run', 'q', 'st')
+  local r = known and redis.call('HMGET', key, 'run', 'q', 'st') or {}
   if r[3] then return end
   if r[1] then
     if redis.call('ZSCORE', OUT, event) then runs[#runs + 1] = {event, r[1], r[2]} end

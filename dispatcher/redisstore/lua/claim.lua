@@ -12,14 +12,14 @@
 --         {'go', attempts so far, blocked in a row, panics in a row, ms to wait for its turn, '1' a probe of the breaker,
 --         '1' slow or failing, why it is sent once more ('' it is not), ms when maxAge began}}
 -- Cost: O(log n) of the endpoint's sets, times the tasks.
-local function claim(ep, event, run, given)
+local function claim(ep, event, run, given, held)
   local key = record(event)
   local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl', 'af', 'pn', 'tr', 'bq', 'v')
   if newer(r[11]) then return {'newer'} end
   if r[1] ~= run or r[2] then return {'stale'} end
 
   local from, due = OUT, nil
-  if not redis.call('ZSCORE', OUT, event) then
+  if not held then
     from, due = RETRY, redis.call('ZSCORE', RETRY, event)
     if not due then return {'stale'} end
   end
@@ -60,8 +60,11 @@ for k = 0, #KEYS - 5, 5 do
   end
   local tasks = tonumber(ARGV[a + 4])
   a = a + 5
-  for _ = 1, tasks do
-    answer[#answer + 1] = claim(ep, ARGV[a], ARGV[a + 1], ARGV[a + 2])
+  local events = {}
+  for i = 1, tasks do events[i] = ARGV[a + 3 * i - 3] end
+  local held = redis.call('ZMSCORE', OUT, unpack(events))
+  for i = 1, tasks do
+    answer[#answer + 1] = claim(ep, events[i], ARGV[a + 1], ARGV[a + 2], held[i])
     a = a + 3
   end
   answers[#answers + 1] = answer

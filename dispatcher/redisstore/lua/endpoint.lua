@@ -126,7 +126,7 @@ end
 local function settle(event, state, lifetime, job, more)
   local key, set = record(event), more or {}
   if job == nil then job = redis.call('HGET', key, 'j') end
-  redis.call('HSET', key, 'v', '1', 'st', state, 'up', now, unpack(set))
+  redis.call('HSET', key, 'v', '1', 'st', state, 'up', ARGV[1], unpack(set))
   redis.call('HDEL', key, 'q', 'pub', 'exp', 'tr', 'bq')
   redis.call('PEXPIRE', key, lifetime)
   if not job then return end
@@ -136,23 +136,25 @@ end
 
 -- start gives deliveries, {event, published, ms, …}, a slot each and a new run; answers {event, run, queue} of each.
 local function start(ep, deliveries)
-  local runs, out = {}, {}
-  for i = 1, #deliveries, 2 do
-    local event = deliveries[i]
-    local key, queue = record(event), QUEUE
-    local run = redis.call('HINCRBY', key, 'run', 1)
-    if run > 1 then
-      redis.call('HDEL', key, 'af') -- the new task has not failed yet
-      queue = redis.call('HGET', key, 'bq') or queue
+  local runs = {}
+  for first = 1, #deliveries, 200 do
+    local keys, out = {}, {}
+    for i = first, math.min(first + 199, #deliveries), 2 do
+      keys[#keys + 1] = record(deliveries[i])
+      out[#out + 1], out[#out + 2] = ARGV[1], deliveries[i]
     end
-    redis.call('HSET', key, 'v', '1', 'pub', ms(tonumber(deliveries[i + 1]) % REPLAY), 'q', queue)
-    redis.call('PEXPIRE', key, ARGV[4])
-    runs[#runs + 1] = {event, tostring(run), queue}
-    out[#out + 1], out[#out + 2] = now, event
-    if #out == 200 or i + 1 == #deliveries then
-      redis.call('ZADD', OUT, unpack(out))
-      out = {}
+    local known = redis.call('EXISTS', unpack(keys)) > 0
+    for i, key in ipairs(keys) do
+      local event, published = out[2 * i], deliveries[first + 2 * i - 1]
+      local r = known and redis.call('HMGET', key, 'run', 'bq') or {}
+      local run, queue = r[1] and ms(r[1] + 1) or '1', r[2] or QUEUE
+      if r[1] then redis.call('HDEL', key, 'af') end -- the new task has not failed yet
+      if tonumber(published) >= REPLAY then published = ms(published % REPLAY) end
+      redis.call('HSET', key, 'run', run, 'v', '1', 'pub', published, 'q', queue)
+      redis.call('PEXPIRE', key, ARGV[4])
+      runs[#runs + 1] = {event, run, queue}
     end
+    redis.call('ZADD', OUT, unpack(out))
   end
   ep.out = ep.out and ep.out + #runs
   return runs

@@ -37,14 +37,16 @@ end
 
 -- The endpoint that the script has turned to: its keys beside those of endpoint.lua; what is to be written into its hash, name
 -- and value; where a round stands; how many were in flight at first, as many answers come from a full limit although others
--- of them were recorded just before.
+-- of them were recorded just before; which of its deliveries are in flight, and which of them leave.
 local ATTEMPTS, DEAD, ANSWERS
-local ep, round, changes, flying
+local ep, round, changes, flying, out, left
 
 local function put(name, value) changes[name] = tostring(value) end
 
--- write has what was put there stand in the endpoint's hash.
+-- write has what was put there stand in the endpoint's hash, and what left gone.
 local function write()
+  if #left > 0 then redis.call('ZREM', OUT, unpack(left)) end
+  left = {}
   local all = {}
   for name, value in pairs(changes) do
     all[#all + 1], all[#all + 2] = name, value
@@ -79,17 +81,22 @@ local function keep(r, set)
     redis.pcall('XADD', ANSWERS, 'MINID', '~', ARGV[10], id, 'h', kept)
     redis.call('PEXPIRE', ANSWERS, ARGV[11])
   end
-  local times = tonumber(r[6] or 0) + 1
-  local n = #set
-  set[n + 1], set[n + 2], set[n + 3], set[n + 4], set[n + 5], set[n + 6] = 'k', times, 'a' .. times % 100, id, 'last', attempt
-  if r[4] then set[n + 7], set[n + 8] = 'prev', r[4] end
+  local times, at = '1', 'a1'
+  if r[6] then times, at = ms(r[6] + 1), 'a' .. (r[6] + 1) % 100 end
+  set[1], set[2], set[3], set[4], set[5], set[6] = 'k', times, at, id, 'last', attempt
+  if r[4] then set[7], set[8] = 'prev', r[4] end
 end
 
 -- leave takes the delivery out of the set it is in; answers whether it was in one.
 local function leave(sets)
   for _, name in ipairs(sets) do
-    if redis.call('ZREM', name, event) == 1 then
-      if name == OUT then ep.out = ep.out and ep.out - 1 end
+    if name == OUT and out[event] then
+      out[event] = nil
+      left[#left + 1] = event
+      ep.out = ep.out and ep.out - 1
+      return true
+    end
+    if name ~= OUT and redis.call('ZREM', name, event) == 1 then
       if name == LINE then ep.tail = nil end
       return true
     end
@@ -217,11 +224,11 @@ end
 -- move gives an open delivery its new state, and its record what set has, name and value.
 local function move(key, r, set)
   local function add(name, value) set[#set + 1], set[#set + 2] = name, value end
-  if counts then add('n', tonumber(r[11] or 0) + 1) end
+  if counts then add('n', r[11] and ms(r[11] + 1) or '1') end
   if blocked ~= (r[3] or '0') then add('bl', blocked) end
   if panics ~= (r[8] or '0') then add('pn', panics) end
   if state == 'retrying' then
-    redis.call('HSET', key, 'v', '1', 'up', now, unpack(set))
+    redis.call('HSET', key, 'v', '1', 'up', ARGV[1], unpack(set))
     redis.call('ZADD', RETRY, next, event)
     redis.call('PEXPIRE', key, ARGV[4])
     return
@@ -281,11 +288,23 @@ local function conclude()
   return breaker, disabled
 end
 
+-- events are those of n settlements.
+local function events(n, a)
+  local all = {}
+  for i = 1, n do
+    all[i] = ARGV[a]
+    a = a + (ARGV[a + 10] == '1' and 19 or 11)
+  end
+  return all
+end
+
 -- settlements does those of one endpoint, and releases what may run then.
 local function settlements(n, a)
   local runs, news, made, any = {}, {}, {attempts = 0, delivered = 0, time = 0, longest = 0}, false
-  changes, asked = {}, {}
+  changes, asked, left, out = {}, {}, {}, {}
   look()
+  local events = events(n, a)
+  for i, score in ipairs(redis.call('ZMSCORE', OUT, unpack(events))) do out[events[i]] = score or nil end
   flying = redis.call('ZCARD', OUT)
   ep.out = flying
   flying = flying - 1
