@@ -44,6 +44,7 @@ type Dispatcher struct {
 	dropped   drops
 	gauge     *gauge
 	warned    onceAMinute
+	looked    looked
 	cautions  sync.Once
 	doctor    doctor
 	// prompt says that the client of Redis ends with its context.

@@ -157,6 +157,9 @@ func asynqName(keys []any) string {
 	case "t scheduled":
 		return "schedule"
 	case "pending paused":
+		if strings.HasPrefix(fmt.Sprint(keys[0]), "asynq:{bulk-") {
+			return "" // nothing is there, and who looks first is by chance
+		}
 		return "dequeue"
 	case "t active":
 		return "retry"

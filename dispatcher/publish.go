@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -108,12 +109,38 @@ func (d *Dispatcher) check(ctx context.Context, e webhook.Event) error {
 	if err := d.catalog.Publishable(e.Type); err != nil {
 		return err
 	}
+	if d.catalog.Warns() && !d.looked.more(e.Type, e.PublishedAt) {
+		return nil
+	}
 	warning, err := d.catalog.CheckEvent(e.Type, e.Payload)
 	if warning != nil && d.warned.first("type "+e.Type, e.PublishedAt) {
 		d.log.WarnContext(ctx, "payload breaks its schema; said once a minute a type", "brand", e.Brand, "type", e.Type, "rule", warning)
 	}
 	return err
 }
+
+// looksASecond is how many payloads of a type are held against its schema in a second where that is only to be said: what is wrong
+// with a type is wrong with more than one event of it, and a look takes longer than all else that is asked of an event.
+const looksASecond = 100
+
+// looked counts the looks of this second, by type.
+type looked struct{ byType sync.Map }
+
+// more tells whether there is to be one more. A few too many, by chance, do no harm.
+func (l *looked) more(eventType string, now time.Time) bool {
+	v, known := l.byType.Load(eventType)
+	if !known {
+		v, _ = l.byType.LoadOrStore(eventType, new(looks))
+	}
+	n, second := v.(*looks), now.Unix()
+	if n.second.Swap(second) != second {
+		n.count.Store(0)
+	}
+	return n.count.Add(1) <= looksASecond
+}
+
+// looks are those of one type.
+type looks struct{ second, count atomic.Int64 }
 
 // onceAMinute keeps a repeated warning from flooding the log.
 type onceAMinute struct{ last sync.Map }

@@ -32,6 +32,9 @@ func (c *Catalog) CheckEvent(eventType string, payload []byte) (warning, err err
 	return nil, broken
 }
 
+// Warns tells whether what breaks a schema is only to be said, so that not every payload needs to be looked at.
+func (c *Catalog) Warns() bool { return c.validation == ValidationWarn }
+
 // Publishable returns nil when a caller may publish events of this type, and a
 // [webhook.FieldError] of "type" when there is no such type or it is
 // operational: those are outhook's own word about itself.
