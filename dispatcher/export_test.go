@@ -1,5 +1,7 @@
 package dispatcher
 
+import "time"
+
 // Joining is how many publishes wait to be admitted together.
 func (d *Dispatcher) Joining() int { return d.joint.Waiting() }
 
