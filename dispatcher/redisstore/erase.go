@@ -14,20 +14,19 @@ func (s *Store) EraseEvents(ctx context.Context, brand string, events, endpoints
 	if len(events) == 0 {
 		return nil
 	}
-	refs := make([]webhook.DeliveryRef, len(events))
+	refs := make([]*reopening, len(events))
 	for i, id := range events {
-		refs[i] = webhook.DeliveryRef{Brand: brand, EventID: id}
+		refs[i] = &reopening{ref: webhook.DeliveryRef{Brand: brand, EventID: id}}
 	}
-	heads, err := s.keepBodies(ctx, refs, true)
-	if err != nil {
+	if err := s.keepBodies(ctx, refs, true); err != nil {
 		return err
 	}
 	others := map[string]bool{} // that were deleted before
-	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, ref := range refs {
-			for _, id := range slices.Concat(endpoints, heads[i].ids) {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, r := range refs {
+			for _, id := range slices.Concat(endpoints, r.head.ids) {
 				k := keysOfEndpoint(webhook.EndpointRef{Brand: brand, ID: id})
-				p.Del(ctx, k.records+ref.EventID)
+				p.Del(ctx, k.records+r.ref.EventID)
 				others[id] = true
 			}
 		}
@@ -43,10 +42,10 @@ func (s *Store) EraseEvents(ctx context.Context, brand string, events, endpoints
 		return unavailable("erase", err)
 	}
 	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, ref := range refs {
-			k := keysOfEvent(ref.Event())
+		for _, r := range refs {
+			k := keysOfEvent(r.ref.Event())
 			p.Del(ctx, k.event)
-			p.ZRem(ctx, k.admitting, ref.Event().String())
+			p.ZRem(ctx, k.admitting, r.ref.Event().String())
 		}
 		return nil
 	})

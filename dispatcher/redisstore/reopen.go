@@ -15,57 +15,129 @@ import (
 const bodySize = 4 << 10
 
 // Reopen implements [webhook.Store]: in one pipeline the events' lifetimes are raised, and their beginnings read, which
-// says what bodies are kept from then on (see retire.go); in another the deliveries begin once more.
+// says what bodies are kept from then on (see retire.go); in another the deliveries begin once more. Of what a job comes across,
+// that is done only for what it may mean.
 func (s *Store) Reopen(ctx context.Context, refs []webhook.DeliveryRef, how webhook.Reopening) ([]webhook.Reopened, []webhook.Release, error) {
-	if len(refs) == 0 {
-		return nil, nil, nil
+	done := make([]webhook.Reopened, len(refs))
+	all := make([]*reopening, len(refs))
+	for i, ref := range refs {
+		done[i], all[i] = webhook.ReopenedOther, &reopening{ref: ref, done: &done[i]}
 	}
-	heads, err := s.keepBodies(ctx, refs, how.DryRun)
-	if err != nil {
+	if how.Job != "" {
+		var err error
+		if all, err = s.meant(ctx, all, how); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := s.keepBodies(ctx, all, how.DryRun); err != nil {
 		return nil, nil, err
 	}
-	done := make([]webhook.Reopened, len(refs))
-	var calls []call
-	var of []int
-	for i, ref := range refs {
-		done[i] = webhook.ReopenedOther
-		if !heads[i].isKept || how.Published.Contains(heads[i].publishedAt) {
-			calls, of = append(calls, s.reopenCall(ref, how, heads[i])), append(of, i)
+	all = slices.DeleteFunc(all, func(r *reopening) bool { return r.head.isKept && !how.Published.Contains(r.head.publishedAt) })
+	releases, err := s.reopen(ctx, all, how)
+	return done, releases, err
+}
+
+// reopening is one delivery of a Reopen.
+type reopening struct {
+	ref  webhook.DeliveryRef
+	head eventHead
+	done *webhook.Reopened
+}
+
+func (r *reopening) endpoint() webhook.EndpointRef { return r.ref.Endpoint() }
+
+// reopenMost bounds the deliveries of one call, so that its script lets others in.
+const reopenMost = 50
+
+// inParts are the deliveries by endpoint, no more than one call's in each.
+func inParts(all []*reopening) []portion[*reopening] {
+	var parts []portion[*reopening]
+	for _, p := range byEndpoint(all, (*reopening).endpoint) {
+		for some := range slices.Chunk(p.items, reopenMost) {
+			parts = append(parts, portion[*reopening]{ref: p.ref, items: some})
 		}
+	}
+	return parts
+}
+
+// meant leaves those that a job may mean, and says what became of the others.
+func (s *Store) meant(ctx context.Context, all []*reopening, how webhook.Reopening) ([]*reopening, error) {
+	states := ","
+	for _, state := range how.States {
+		states += string(state) + ","
+	}
+	parts := inParts(all)
+	calls := make([]call, len(parts))
+	for i, p := range parts {
+		args := []any{states, how.Job}
+		for _, r := range p.items {
+			args = append(args, r.ref.EventID)
+		}
+		calls[i] = s.endpointCall(scriptMeant, p.ref, nil, args...)
 	}
 	answers, err := s.run(ctx, "reopen", calls)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	var some []*reopening
+	for i, p := range parts {
+		for n, r := range p.items {
+			if what := text(list(answers[i]), n); what != "meant" {
+				*r.done = webhook.Reopened(what)
+			} else {
+				some = append(some, r)
+			}
+		}
+	}
+	return some, nil
+}
+
+// reopen has deliveries begin once more, and answers what they released.
+func (s *Store) reopen(ctx context.Context, all []*reopening, how webhook.Reopening) ([]webhook.Release, error) {
+	parts := inParts(all)
+	calls := make([]call, len(parts))
+	for i, p := range parts {
+		calls[i] = s.reopenCall(p, how)
+	}
+	answers, err := s.run(ctx, "reopen", calls)
+	if err != nil {
+		return nil, err
 	}
 	var releases []webhook.Release
-	for n, i := range of {
-		a := list(answers[n])
-		if text(a, 0) == "newer" {
-			return nil, nil, fmt.Errorf("reopen: delivery of %s to %s: %w", refs[i].EventID, refs[i].Endpoint(), errFormat)
+	for i, p := range parts {
+		a := list(answers[i])
+		for n, r := range p.items {
+			became := text(sublist(a, 0), n)
+			if became == "newer" {
+				return nil, fmt.Errorf("reopen: delivery of %s to %s: %w", r.ref.EventID, p.ref, errFormat)
+			}
+			if *r.done = webhook.Reopened(became); *r.done == webhook.ReopenedSent && !r.head.isKept {
+				*r.done = webhook.ReopenedNoBody
+			}
 		}
-		if done[i] = webhook.Reopened(text(a, 0)); done[i] == webhook.ReopenedSent && !heads[i].isKept {
-			done[i] = webhook.ReopenedNoBody
-		}
-		if r := releaseOf(refs[i].Endpoint(), a[1:]); len(r.Runs) > 0 || r.Wakeup != nil {
+		if r := releaseOf(p.ref, a[1:]); len(r.Runs) > 0 || r.Wakeup != nil {
 			releases = append(releases, r)
 		}
 	}
-	return done, releases, nil
+	return releases, nil
 }
 
-func (s *Store) reopenCall(ref webhook.DeliveryRef, how webhook.Reopening, head eventHead) call {
-	states := ","
-	for _, state := range how.States {
-		if state != webhook.StateNone || neverWas(ref, how, head) {
-			states += string(state) + ","
-		}
-	}
+func (s *Store) reopenCall(p portion[*reopening], how webhook.Reopening) call {
 	bulk := ""
 	if how.Job != "" {
-		bulk = s.cfg.BulkFor(ref.Endpoint())
+		bulk = s.cfg.BulkFor(p.ref)
 	}
-	return s.endpointCall(scriptReopen, ref.Endpoint(), []string{keysOfEndpoint(ref.Endpoint()).dead},
-		ref.EventID, states, string(how.Trigger), how.Job, bulk, how.Hurry, how.DryRun || !head.isKept, s.jobsFor().Milliseconds())
+	args := []any{string(how.Trigger), how.Job, bulk, how.Hurry, s.jobsFor().Milliseconds()}
+	for _, r := range p.items {
+		states := ","
+		for _, state := range how.States {
+			if state != webhook.StateNone || neverWas(r.ref, how, r.head) {
+				states += string(state) + ","
+			}
+		}
+		args = append(args, r.ref.EventID, states, how.DryRun || !r.head.isKept)
+	}
+	return s.endpointCall(scriptReopen, p.ref, []string{keysOfEndpoint(p.ref).dead}, args...)
 }
 
 // neverWas tells whether a delivery without a record is one that never was: a job takes one that the event went to for
@@ -75,45 +147,38 @@ func neverWas(ref webhook.DeliveryRef, how webhook.Reopening, head eventHead) bo
 }
 
 // keepBodies raises the lifetimes of events to that of an open delivery, and a little more, and then reads their heads.
-func (s *Store) keepBodies(ctx context.Context, refs []webhook.DeliveryRef, dry bool) ([]eventHead, error) {
-	starts, err := s.readStarts(ctx, refs, dry)
+func (s *Store) keepBodies(ctx context.Context, all []*reopening, dry bool) error {
+	starts, err := s.readStarts(ctx, all, dry)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	heads := make([]eventHead, len(refs))
-	for i, ref := range refs {
+	for i, r := range all {
 		packed := starts[i]
-		heads[i], err = unpackHead(packed)
-		if err == nil && heads[i].isKept && len(heads[i].ids) < heads[i].endpoints { // of very many endpoints
-			if packed, err = s.rdb.Get(ctx, keysOfEvent(ref.Event()).event).Result(); err == nil {
-				heads[i], err = unpackHead(packed)
+		r.head, err = unpackHead(packed)
+		if err == nil && r.head.isKept && len(r.head.ids) < r.head.endpoints { // of very many endpoints
+			if packed, err = s.rdb.Get(ctx, keysOfEvent(r.ref.Event()).event).Result(); err == nil {
+				r.head, err = unpackHead(packed)
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reopen: event %s: %w", ref.Event(), err)
+			return fmt.Errorf("reopen: event %s: %w", r.ref.Event(), err)
 		}
 	}
-	return heads, nil
+	return nil
 }
 
 // readStarts reads the beginnings of events, and unless it is dry has their bodies stay from then on.
-func (s *Store) readStarts(ctx context.Context, refs []webhook.DeliveryRef, dry bool) ([]string, error) {
-	starts := make([]string, len(refs))
-	if !dry {
-		calls := make([]call, len(refs))
-		for i, ref := range refs {
-			calls[i] = call{scriptHold, []string{keysOfEvent(ref.Event()).event}, []any{(s.openFor() + time.Minute).Milliseconds(), bodySize}}
-		}
-		answers, err := s.run(ctx, "reopen", calls)
-		for i, answer := range answers {
-			starts[i], _ = answer.(string)
-		}
-		return starts, err
+func (s *Store) readStarts(ctx context.Context, all []*reopening, dry bool) ([]string, error) {
+	if len(all) == 0 {
+		return nil, nil
 	}
-	cmds := make([]*redis.StringCmd, len(refs))
+	if !dry {
+		return s.holdBodies(ctx, all)
+	}
+	starts, cmds := make([]string, len(all)), make([]*redis.StringCmd, len(all))
 	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, ref := range refs {
-			cmds[i] = p.GetRange(ctx, keysOfEvent(ref.Event()).event, 0, bodySize-1)
+		for i, r := range all {
+			cmds[i] = p.GetRange(ctx, keysOfEvent(r.ref.Event()).event, 0, bodySize-1)
 		}
 		return nil
 	})
@@ -124,6 +189,35 @@ func (s *Store) readStarts(ctx context.Context, refs []webhook.DeliveryRef, dry 
 		starts[i] = cmd.Val()
 	}
 	return starts, nil
+}
+
+// holdBodies has bodies stay: several with one call where a script may touch keys of several tags.
+func (s *Store) holdBodies(ctx context.Context, all []*reopening) ([]string, error) {
+	atOnce := 1
+	if s.single.Load() {
+		atOnce = reopenMost
+	}
+	var calls []call
+	for some := range slices.Chunk(all, atOnce) {
+		c := call{script: scriptHold, args: []any{(s.openFor() + time.Minute).Milliseconds(), bodySize}}
+		for _, r := range some {
+			c.keys = append(c.keys, keysOfEvent(r.ref.Event()).event)
+		}
+		calls = append(calls, c)
+	}
+	answers, err := s.run(ctx, "reopen", calls)
+	if s.isSharded(err) {
+		return s.holdBodies(ctx, all)
+	}
+	if err != nil {
+		return nil, err
+	}
+	starts := flat(answers)
+	texts := make([]string, len(all))
+	for i := range all {
+		texts[i] = text(starts, i)
+	}
+	return texts, nil
 }
 
 // Cancel implements [webhook.Store].

@@ -35,6 +35,7 @@ var (
 	scriptSpend   = script("endpoint", "spend")
 	scriptHealth  = script("endpoint", "health")
 	scriptReopen  = script("endpoint", "reopen")
+	scriptMeant   = script("endpoint", "meant")
 	scriptStop    = script("endpoint", "stop")
 	scriptBury    = script("endpoint", "bury")
 	scriptSettled = script("endpoint", "settled")

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -45,7 +46,9 @@ var reopenTests = map[string]func(*T){
 		t.admit(t.event("none"))
 		t.pass(time.Hour)
 		t.update(disabled, func(e *webhook.Endpoint) { e.DisabledReason = "" })
-		t.wantRuns(t.reopen(resending(), webhook.ReopenedSent, "expired:b", "notSent:a", "none:a", "delivered:b"), "expired", "notSent", "none", "delivered")
+		runs := t.reopen(resending(), webhook.ReopenedSent, "expired:b", "notSent:a", "none:a", "delivered:b")
+		slices.SortFunc(runs, func(a, b webhook.Run) int { return strings.Compare(a.EventID, b.EventID) }) // no order is promised
+		t.wantRuns(runs, "delivered", "expired", "none", "notSent")
 		again := t.reopen(resending(), webhook.ReopenedOpen, "expired:b", "none:a")
 		t.wantRuns(again)
 		c := t.wantClaim(webhook.Run{DeliveryRef: expired.DeliveryRef, Number: 2, Queue: expired.Queue}, webhook.ClaimGo)
