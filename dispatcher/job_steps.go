@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// jobChunk is how many deliveries, or entries of a list, a step of a job looks at, at most.
+	// jobChunk is how many deliveries, or entries of a list, a step of a job looks at, at most; passMost how many times a step
+	// first passes over as many that are not the job's.
 	jobChunk = 200
+	passMost = 5
 	// lineMost is how long a line may be that a job still adds to, lineAgain how long it waits otherwise.
 	lineMost  = 1000
 	lineAgain = 100 * time.Millisecond

@@ -195,7 +195,9 @@ func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJo
 		before, step := t.Progress, jobStep{}
 		if err == nil {
 			last = began
-			step, err = d.stepJob(ctx, &t, most, false)
+			if err = d.passOver(ctx, &t); err == nil {
+				step, err = d.stepJob(ctx, &t, most, false)
+			}
 		}
 		if err != nil {
 			t.Progress = before
@@ -221,6 +223,22 @@ func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJo
 		}
 	}
 	d.leaveJob(ctx, owner, t)
+}
+
+// passOver moves a recover behind what it does not mean, many at a time, whatever its pace: of the events of a span most were
+// delivered.
+func (d *Dispatcher) passOver(ctx context.Context, t *webhook.TakenJob) error {
+	for range passMost {
+		if t.Kind != webhook.JobRecover || t.Progress.Phase == 0 || t.Progress.Done {
+			return nil
+		}
+		ahead := *t
+		if step, err := d.stepJob(ctx, &ahead, jobChunk, true); err != nil || step.matched > 0 {
+			return err
+		}
+		t.Progress = ahead.Progress
+	}
+	return nil
 }
 
 // leaveJob lets another owner go on with a job at once.

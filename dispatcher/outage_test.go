@@ -124,7 +124,7 @@ func (o *outage) recover(events int) []string {
 		}
 		ids = append(ids, j.ID)
 	}
-	awaitKilled(o.T, child(o.T, "work", o.server.Addr(), fmt.Sprintf("%s=after reopen %d", childPoint, either(300, 30)))) // nothing of that step is handed over
+	awaitKilled(o.T, child(o.T, "work", o.server.Addr(), fmt.Sprintf("%s=after reopen %d", childPoint, either(300, 5)))) // nothing of that step is handed over
 	second := child(o.T, "work", o.server.Addr())
 	before := o.matched(ids)
 	dispatchertest.Eventually(o.T, func() bool { return o.matched(ids) > before })
