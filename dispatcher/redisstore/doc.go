@@ -4,8 +4,9 @@
 //
 // Every key begins with "oh:" and a tag, {sNN}, NN = hash mod 64 of what the
 // key belongs to. A script touches the keys of one tag only, so everything
-// holds in Redis Cluster; but for an admission on a single node, which looks at
-// its event too. The tags are fixed for ever.
+// holds in Redis Cluster; but on a single node, where those that work on many
+// events or endpoints do so at once, and an admission looks at its event too.
+// The tags are fixed for ever.
 //
 //	oh:{s}:e:BRAND:EVENT              string  the event, packed (event.go), or its marker
 //	oh:{s}:admitting                  zset    events whose fan-out is not finished
