@@ -83,7 +83,7 @@ func table() []key {
 		entry("limits.endpointsPerBrand", whole(1, 10000), 50, "endpoints a brand may have", func(c *Config) *int { return &c.Limits.EndpointsPerBrand }),
 		entry("limits.batchEvents", whole(1, 10000), 500, "events in one batch", func(c *Config) *int { return &c.Limits.BatchEvents }),
 		entry("catalog.validation", oneOf(func(v Validation) string { return string(v) }, ValidationOff, ValidationWarn, ValidationEnforce),
-			ValidationWarn, "payloads against the schema of their type: off, warn (of each type 100 a second are looked at) or enforce", func(c *Config) *Validation { return &c.Catalog.Validation }),
+			ValidationWarn, "payloads against the schema of their type: off, warn (a process looks at up to 20 a second of a brand and type) or enforce", func(c *Config) *Validation { return &c.Catalog.Validation }),
 		entry("catalog.types", listOf(eventType(), func(t EventType) string { return t.Name }), nil,
 			"more event types, as a YAML list of name, description and perhaps schema", func(c *Config) *[]EventType { return &c.Catalog.Types }),
 		entry("shutdown.delay", duration(0, time.Hour), 5*time.Second, "keep serving after SIGTERM", func(c *Config) *time.Duration { return &c.Shutdown.Delay }),

@@ -1,15 +1,15 @@
 package dispatcher
 
-import "time"
+import "go.smobi.com/outhook/dispatcher/webhook"
 
 // Joining is how many publishes wait to be admitted together.
 func (d *Dispatcher) Joining() int { return d.joint.Waiting() }
 
-// Looks is how many of n payloads of a type are looked at, one after the other at these times.
-func Looks(eventType string, times ...time.Time) (n int) {
+// Looks is how many of these payloads are looked at, one after the other.
+func Looks(events ...webhook.Event) (n int) {
 	var l looked
-	for _, at := range times {
-		if l.more(eventType, at) {
+	for _, e := range events {
+		if l.more(e) {
 			n++
 		}
 	}

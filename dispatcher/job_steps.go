@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// jobChunk is how many deliveries, or entries of a list, a step of a job looks at, at most; passMost how many times a step
-	// first passes over as many that are not the job's.
+	// jobChunk is how many deliveries, or entries of a list, a step of a job looks at, at most; passMost how often a step first
+	// looks ahead.
 	jobChunk = 200
-	passMost = 5
+	passMost = 8
 	// lineMost is how long a line may be that a job still adds to, lineAgain how long it waits otherwise.
 	lineMost  = 1000
 	lineAgain = 100 * time.Millisecond

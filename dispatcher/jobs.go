@@ -182,7 +182,7 @@ func (d *Dispatcher) work(ctx context.Context) {
 func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJob) {
 	log := d.log.With("job", t.ID, "kind", t.Kind, "brand", t.Brand)
 	pause := 100 * time.Millisecond
-	last := time.Now()
+	last, full := time.Now(), false
 	for ctx.Err() == nil {
 		began := time.Now()
 		most, err := d.leave(ctx, t, began.Sub(last))
@@ -195,9 +195,13 @@ func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJo
 		before, step := t.Progress, jobStep{}
 		if err == nil {
 			last = began
-			if err = d.passOver(ctx, &t); err == nil {
+			if !full {
+				err = d.passOver(ctx, &t, most)
+			}
+			if err == nil {
 				step, err = d.stepJob(ctx, &t, most, false)
 			}
+			full = step.full
 		}
 		if err != nil {
 			t.Progress = before
@@ -225,16 +229,21 @@ func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJo
 	d.leaveJob(ctx, owner, t)
 }
 
-// passOver moves a recover behind what it does not mean, many at a time, whatever its pace: of the events of a span most were
-// delivered.
-func (d *Dispatcher) passOver(ctx context.Context, t *webhook.TakenJob) error {
-	for range passMost {
+// passOver moves a recover close to the next that it means, many at a time whatever its pace, of which a step does most: of the events
+// of a span the greater part was delivered.
+func (d *Dispatcher) passOver(ctx context.Context, t *webhook.TakenJob, most int) error {
+	for looks, size := 0, jobChunk; size > most && looks < passMost; looks++ {
 		if t.Kind != webhook.JobRecover || t.Progress.Phase == 0 || t.Progress.Done {
 			return nil
 		}
 		ahead := *t
-		if step, err := d.stepJob(ctx, &ahead, jobChunk, true); err != nil || step.matched > 0 {
+		step, err := d.stepJob(ctx, &ahead, size, true)
+		if err != nil {
 			return err
+		}
+		if step.matched > 0 {
+			size /= 4 // it is among these
+			continue
 		}
 		t.Progress = ahead.Progress
 	}

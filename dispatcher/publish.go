@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -109,7 +108,7 @@ func (d *Dispatcher) check(ctx context.Context, e webhook.Event) error {
 	if err := d.catalog.Publishable(e.Type); err != nil {
 		return err
 	}
-	if d.catalog.Warns() && !d.looked.more(e.Type, e.PublishedAt) {
+	if d.catalog.Warns() && !d.looked.more(e) {
 		return nil
 	}
 	warning, err := d.catalog.CheckEvent(e.Type, e.Payload)
@@ -119,28 +118,37 @@ func (d *Dispatcher) check(ctx context.Context, e webhook.Event) error {
 	return err
 }
 
-// looksASecond is how many payloads of a type are held against its schema in a second where that is only to be said: what is wrong
-// with a type is wrong with more than one event of it, and a look takes longer than all else that is asked of an event.
-const looksASecond = 100
+const (
+	// looksOfOne is how many payloads of a brand's type are held against its schema in a second where that is only to be said:
+	// what is wrong with them is wrong with more than one, and a look takes longer than all else that is asked of an event.
+	looksOfOne = 20
+	// looksOfAll bounds those of all brands.
+	looksOfAll = 1000
+)
 
-// looked counts the looks of this second, by type.
-type looked struct{ byType sync.Map }
-
-// more tells whether there is to be one more. A few too many, by chance, do no harm.
-func (l *looked) more(eventType string, now time.Time) bool {
-	v, known := l.byType.Load(eventType)
-	if !known {
-		v, _ = l.byType.LoadOrStore(eventType, new(looks))
-	}
-	n, second := v.(*looks), now.Unix()
-	if n.second.Swap(second) != second {
-		n.count.Store(0)
-	}
-	return n.count.Add(1) <= looksASecond
+// looked counts the looks of this second.
+type looked struct {
+	mu     sync.Mutex
+	second int64
+	all    int
+	of     map[string]int // brand and type
 }
 
-// looks are those of one type.
-type looks struct{ second, count atomic.Int64 }
+// more tells whether there is to be one more.
+func (l *looked) more(e webhook.Event) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if second := e.PublishedAt.Unix(); second > l.second {
+		l.second, l.all, l.of = second, 0, map[string]int{}
+	}
+	what := e.Brand + " " + e.Type
+	if l.all >= looksOfAll || l.of[what] >= looksOfOne {
+		return false
+	}
+	l.all++
+	l.of[what]++
+	return true
+}
 
 // onceAMinute keeps a repeated warning from flooding the log.
 type onceAMinute struct{ last sync.Map }

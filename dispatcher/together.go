@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -19,9 +20,6 @@ const (
 	lightWork  = 16
 	lightBytes = 16 << 10
 )
-
-// errLeft is the answer of a joint admission that did not come to an end.
-var errLeft = errors.New("publish: broken off")
 
 // joined is one publish of several that are admitted together.
 type joined struct {
@@ -44,8 +42,11 @@ func (d *Dispatcher) admitTogether(ctx context.Context, fanouts []webhook.Fanout
 		return d.admit(ctx, fanouts)
 	}
 	ownPayloads(fanouts) // who leaves has his back while the others' go on
-	own := &joined{fanouts: fanouts, err: errLeft}
-	if err := d.joint.Do(ctx, own); err != nil {
+	own := &joined{fanouts: fanouts}
+	switch err := d.joint.Do(ctx, own); {
+	case errors.Is(err, pipeline.ErrBroken):
+		return nil, fmt.Errorf("publish: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("publish: %w: %w", webhook.ErrUnavailable, err)
 	}
 	return own.results, own.err

@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -34,8 +35,11 @@ var enqueueScript = redis.NewScript(enqueueText)
 // [webhook.ErrUnavailable], some runs may be tasks; repeating the call is safe.
 func (q *Queue) Enqueue(ctx context.Context, runs []webhook.Run) error {
 	if q.enqueues != nil && len(runs) < scriptRuns {
-		own := &enqueuing{runs: runs, err: errBroken}
-		if err := q.enqueues.Do(ctx, own); err != nil {
+		own := &enqueuing{runs: runs}
+		switch err := q.enqueues.Do(ctx, own); {
+		case errors.Is(err, pipeline.ErrBroken):
+			return fmt.Errorf("enqueue: %w", err)
+		case err != nil:
 			return fmt.Errorf("enqueue: %w", unavailable(err))
 		}
 		return own.err
@@ -49,10 +53,8 @@ type enqueuing struct {
 	err  error
 }
 
-// errBroken is the answer to an Enqueue that did not come to an end.
-var errBroken = errors.New("enqueue: broken off")
-
-// enqueueAll enqueues what several callers have. An error is everybody's: some runs of each may be tasks.
+// enqueueAll enqueues what several callers have. That Redis is away is everybody's error, as some runs of each may be tasks; what
+// is wrong with a run is its caller's.
 func (q *Queue) enqueueAll(ctx context.Context, batch []*enqueuing) {
 	var runs []webhook.Run
 	for _, e := range batch {
@@ -60,7 +62,9 @@ func (q *Queue) enqueueAll(ctx context.Context, batch []*enqueuing) {
 	}
 	err := q.enqueueMany(ctx, runs)
 	for _, e := range batch {
-		e.err = err
+		if e.err = err; err != nil && len(batch) > 1 && !errors.Is(err, webhook.ErrUnavailable) {
+			e.err = q.enqueueMany(ctx, e.runs)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -18,9 +17,6 @@ const (
 	// Most bounds the callers of one pipeline.
 	Most = 128
 )
-
-// errBroken is the answer to a call whose pipeline did not come to an end.
-var errBroken = errors.New("pipeline: broken off")
 
 // Shared sends the commands of many goroutines in common pipelines: what arrives while others are under way goes with the
 // next. A lone caller's go at once. Make one with [New]; while nothing is sent it has no goroutine.
@@ -47,7 +43,7 @@ func New(rdb redis.Cmdable) *Shared {
 // then what is on its way may still be done, and nobody may read it; the rest is not sent any more. The error is the first of these commands', [redis.Nil] and NOSCRIPT
 // left out. What they are sent with has no deadline but the client's own.
 func (s *Shared) Send(ctx context.Context, cmds ...redis.Cmder) error {
-	own := &call{cmds: cmds, err: errBroken}
+	own := &call{cmds: cmds}
 	if err := s.group.Do(ctx, own); err != nil {
 		return err
 	}

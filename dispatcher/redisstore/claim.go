@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -29,9 +30,9 @@ type claiming struct {
 // Claim implements [webhook.Store]: the gates and the reading of the body go in
 // one pipeline, with those of others who claim at the same time. The endpoint's settings travel only when they changed.
 func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, error) {
-	c := &claiming{run: run, err: errBroken}
-	if err := s.claims.do(ctx, c); err != nil {
-		return webhook.Claim{}, unavailable("claim", err)
+	c := &claiming{run: run}
+	if err := s.claims.do(ctx, "claim", c); err != nil {
+		return webhook.Claim{}, err
 	}
 	return c.claim, c.err
 }
@@ -52,9 +53,6 @@ func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
 			c.body = p.Get(ctx, keysOfEvent(c.run.Event()).event)
 		}
 	})
-	if apart(batch, err, func(one []*claiming) { s.claimAll(ctx, one) }) {
-		return
-	}
 	for i, p := range parts {
 		for at, c := range p.items {
 			if c.err = err; err == nil {
@@ -67,6 +65,9 @@ func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
 // readClaim reads the answer to the at-th claim of an endpoint.
 func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) (webhook.Claim, error) {
 	ref, answer := c.run.Endpoint(), sublist(all, 3+at)
+	if err := cmp.Or(failed("claim", all), failed("claim", answer)); err != nil {
+		return webhook.Claim{}, err
+	}
 	verdict, ok := claimVerdicts[text(answer, 0)]
 	if text(answer, 0) == "newer" {
 		return webhook.Claim{}, fmt.Errorf("claim: delivery of %s to %s: %w", c.run.EventID, ref, errFormat)

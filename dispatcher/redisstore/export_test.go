@@ -62,7 +62,7 @@ func Waiting(s *Store) int {
 func RecordTogether(ctx context.Context, s *Store, all ...webhook.Settlement) ([]webhook.Release, error) {
 	batch := make([]*recording, len(all))
 	for i, set := range all {
-		batch[i] = &recording{set: set, err: errBroken}
+		batch[i] = &recording{set: set}
 		if set.Attempt != nil {
 			var err error
 			if batch[i].packed, batch[i].answer, err = packAttempt(*set.Attempt); err != nil {
@@ -82,7 +82,7 @@ func RecordTogether(ctx context.Context, s *Store, all ...webhook.Settlement) ([
 func ClaimTogether(ctx context.Context, s *Store, runs ...webhook.Run) ([]webhook.Claim, []error) {
 	batch := make([]*claiming, len(runs))
 	for i, run := range runs {
-		batch[i] = &claiming{run: run, err: errBroken}
+		batch[i] = &claiming{run: run}
 	}
 	s.claimAll(ctx, batch)
 	claims, errs := make([]webhook.Claim, len(runs)), make([]error, len(runs))

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
@@ -16,23 +17,26 @@ type recording struct {
 	err            error
 }
 
+// recordings are those of one endpoint.
+type recordings portion[*recording]
+
 // Record implements [webhook.Store]. What ends at the same time is recorded by one script, with the releases of each
-// endpoint in the answer to the first of its own.
+// endpoint in the answer to one of its own.
 func (s *Store) Record(ctx context.Context, set webhook.Settlement) (webhook.Release, error) {
 	if set.Verdict.State == webhook.StateDead {
 		if err := s.keepBody(ctx, set.Run.Event()); err != nil {
 			return webhook.Release{}, err
 		}
 	}
-	r := &recording{set: set, err: errBroken}
+	r := &recording{set: set}
 	if set.Attempt != nil {
 		var err error
 		if r.packed, r.answer, err = packAttempt(*set.Attempt); err != nil {
 			return webhook.Release{}, err
 		}
 	}
-	if err := s.records.do(ctx, r); err != nil {
-		return webhook.Release{}, unavailable("record", err)
+	if err := s.records.do(ctx, "record", r); err != nil {
+		return webhook.Release{}, err
 	}
 	return r.release, r.err
 }
@@ -47,7 +51,10 @@ func (s *Store) keepBody(ctx context.Context, ref webhook.EventRef) error {
 }
 
 func (s *Store) recordAll(ctx context.Context, batch []*recording) {
-	parts := byEndpoint(batch, func(r *recording) webhook.EndpointRef { return r.set.Run.Endpoint() })
+	var parts []recordings
+	for _, p := range byEndpoint(batch, func(r *recording) webhook.EndpointRef { return r.set.Run.Endpoint() }) {
+		parts = append(parts, recordings(p))
+	}
 	works := make([]work, len(parts))
 	for i, p := range parts {
 		args := []any{len(p.items)}
@@ -63,21 +70,30 @@ func (s *Store) recordAll(ctx context.Context, batch []*recording) {
 		millis(now.Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(),
 		s.cfg.Breaker.Failures, s.cfg.Breaker.OpenFor.Milliseconds(), s.cfg.Breaker.MaxOpenFor.Milliseconds(),
 		max(0, s.cfg.AutoDisableAfter.Milliseconds()), s.cfg.MaxAge.Milliseconds()}, works)
-	if apart(batch, err, func(one []*recording) { s.recordAll(ctx, one) }) {
-		return
+	for i, p := range parts {
+		var answer []any
+		if err == nil {
+			answer = list(answers[i])
+		}
+		p.read(cmp.Or(err, failed("record", answer)), answer)
 	}
-	for _, r := range batch {
+}
+
+// read gives each settlement of an endpoint its part of the answer.
+func (p recordings) read(err error, answer []any) {
+	for _, r := range p.items {
 		r.err = err
 	}
 	if err != nil {
 		return
 	}
-	for i, p := range parts {
-		p.items[0].release = releaseOf(p.ref, answers[i])
-		for news := sublist(list(answers[i]), 2); len(news) >= 3; news = news[3:] {
-			at, _ := news[0].(int64)
-			to := &p.items[at].release
-			to.Breaker, to.Disabled = webhook.BreakerState(text(news, 1)), text(news, 2)
+	first, _ := answer[3].(int64)
+	p.items[first].release = releaseOf(p.ref, answer)
+	for news := sublist(answer, 2); len(news) >= 3; news = news[3:] {
+		at, _ := news[0].(int64)
+		to := p.items[at]
+		if to.err = failed("record", news[1:]); to.err == nil {
+			to.release.Breaker, to.release.Disabled = webhook.BreakerState(text(news, 1)), text(news, 2)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,9 +13,6 @@ import (
 
 // togetherMost bounds what one script does for many, so that it lets others in: a round of record.lua takes a millisecond or two.
 const togetherMost = 64
-
-// errBroken is the answer to what was to be done together, and did not come to an end.
-var errBroken = errors.New("broken off")
 
 // together does the work of many goroutines with one script for all of them.
 type together[T any] struct {
@@ -30,24 +28,35 @@ func newTogether[T any](apart bool, all func(context.Context, []T)) together[T] 
 }
 
 // do returns when the item is done, or with the error of a context that ended first: then nobody may read the item.
-func (t together[T]) do(ctx context.Context, item T) error {
+func (t together[T]) do(ctx context.Context, verb string, item T) error {
 	if t.group == nil {
 		t.all(ctx, []T{item})
 		return nil
 	}
-	return t.group.Do(ctx, item)
+	switch err := t.group.Do(ctx, item); {
+	case errors.Is(err, pipeline.ErrBroken):
+		return fmt.Errorf("%s: %w", verb, err)
+	case err != nil:
+		return unavailable(verb, err)
+	}
+	return nil
 }
 
-// apart does each by itself when Redis says of all of them together what is a mistake of one: the others are not to suffer.
-func apart[T any](batch []T, err error, do func([]T)) bool {
-	if len(batch) < 2 || err == nil || errors.Is(err, webhook.ErrUnavailable) {
-		return false
+// failed is the error of what {'failed', why} was answered of, nil of any other answer: something of another kind stands at a key.
+func failed(verb string, answer []any) error {
+	if text(answer, 0) != "failed" {
+		return nil
 	}
-	for i := range batch {
-		do(batch[i : i+1])
-	}
-	return true
+	return unavailable(verb, failure(text(answer, 1)))
 }
+
+// failure is what Redis answered to a command within a script.
+type failure string
+
+func (f failure) Error() string { return string(f) }
+
+// RedisError makes it a redis.Error.
+func (failure) RedisError() {}
 
 // portion is what of a batch is about one endpoint, in the batch's order.
 type portion[T any] struct {

@@ -242,6 +242,56 @@ func TestTogetherWithOneThatIsDamaged(t *testing.T) {
 	}
 }
 
+// A delivery whose record is damaged fails alone: the others of its endpoint leave the slots that they had, and what waits goes on.
+func TestTogetherWithADamagedRecord(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	ref := w.endpoint("a")
+	var runs []webhook.Run
+	for i := range 4 {
+		runs = append(runs, w.run(fmt.Sprint("e", i), "a"))
+	}
+	for i := range 3 {
+		w.admit(w.event(fmt.Sprint("waits", i)), "a")
+	}
+	record := strings.Replace(redisstore.LineKey(ref), ":l:", ":d:", 1) + ":e2"
+	w.must(w.rdb.Del(t.Context(), record).Err())
+	w.must(w.rdb.Set(t.Context(), record, "of another kind", 0).Err())
+	claims, errs := redisstore.ClaimTogether(t.Context(), w.Store, runs...)
+	for i, c := range claims {
+		if damaged := i == 2; damaged != (errs[i] != nil) || !damaged && c.Verdict != webhook.ClaimGo {
+			t.Errorf("claim of %s: %d, %v", runs[i].EventID, c.Verdict, errs[i])
+		}
+	}
+	var batch []webhook.Settlement
+	for i, run := range runs {
+		v := delivered()
+		if i == 1 {
+			v = retryAt(w.clock.Now().Add(time.Minute))
+		}
+		batch = append(batch, settlementOf(run, v, w.clock.Now()))
+	}
+	w.clock.pass(time.Second)
+	releases, err := redisstore.RecordTogether(t.Context(), w.Store, batch...)
+	if err == nil || !strings.Contains(err.Error(), "WRONGTYPE") || strings.Count(err.Error(), "\n") > 0 {
+		t.Errorf("got %v, want the damaged one's alone", err)
+	}
+	released := 0
+	for _, r := range releases {
+		released += len(r.Runs)
+	}
+	if released != 3 {
+		t.Errorf("released %d of 3", released)
+	}
+	for event, state := range map[string]webhook.State{"e0": webhook.StateDelivered, "e1": webhook.StateRetrying, "e3": webhook.StateDelivered} {
+		w.wantState(event, "a", state)
+	}
+	out := w.rdb.ZRange(t.Context(), redisstore.OutKey(ref), 0, -1).Val()
+	slices.Sort(out)
+	if diff := cmp.Diff([]string{"e2", "waits0", "waits1", "waits2"}, out); diff != "" {
+		t.Errorf("in flight (+):\n%s", diff)
+	}
+}
+
 // Claims of one batch see each other: of a half-open breaker one goes, and the rest back into the line.
 func TestClaimsTogetherKeepTheGates(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})

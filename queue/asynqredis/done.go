@@ -3,7 +3,6 @@ package asynqredis
 import (
 	"context"
 	_ "embed"
-	"errors"
 
 	"github.com/redis/go-redis/v9"
 
@@ -22,12 +21,8 @@ const (
 	doneMost = 64
 )
 
-var (
-	// errNotFound is what Asynq's script says of a task that is not active, or not there, any more.
-	errNotFound = reply("NOT FOUND")
-	// errBroken is the answer to a task whose call did not come to an end.
-	errBroken = errors.New("end a task: broken off")
-)
+// errNotFound is what Asynq's script says of a task that is not active, or not there, any more.
+const errNotFound = reply("NOT FOUND")
 
 // reply is an error that Redis answered, as go-redis has them.
 type reply string
@@ -64,7 +59,7 @@ func doneOf(sha1 string, keys []string, args []any) (*done, bool) {
 	}
 	return &done{
 		counted: counted{active: keys[0], lease: keys[1], day: keys[3], total: keys[4], most: most},
-		task:    keys[2], id: id, expires: expires, err: errBroken,
+		task:    keys[2], id: id, expires: expires,
 	}, true
 }
 

@@ -18,8 +18,8 @@ local pending = call('LRANGE', KEYS[1], -n, -1)
 for i = n, 1, -1 do
   local id = pending[i]
   local key = ARGV[2] .. id
-  local found = call('HMGET', key, 'msg', 'pending_since')
-  if found[1] then -- else its hash is gone: it can never run, and Asynq would leave it among the active ones
+  local found = redis.pcall('HMGET', key, 'msg', 'pending_since')
+  if found[1] then -- else its hash is gone, or is none: it can never run, and Asynq would leave it among the active ones
     call('HSET', key, 'state', 'active') -- the first write is one that a full Redis refuses: then nothing is taken
     call('HDEL', key, 'pending_since')
     taken[#taken + 1] = id

@@ -10,7 +10,8 @@
 --         {'newer'}: another version's record
 --         {'cancelled'}, {'expired'}, {'overdue'}: to be recorded as such
 --         {'go', attempts so far, blocked in a row, panics in a row, ms to wait for its turn, '1' a probe of the breaker,
---         '1' slow or failing, why it is sent once more ('' it is not), ms when maxAge began}}
+--         '1' slow or failing, why it is sent once more ('' it is not), ms when maxAge began}
+--         {'failed', why}: something of another kind stands at one of its keys; also alone, of all tasks of an endpoint}
 -- Cost: O(log n) of the endpoint's sets, times the tasks.
 local function claim(ep, event, run, given, held)
   local key = record(event)
@@ -49,24 +50,30 @@ local function claim(ep, event, run, given, held)
   return {'go', r[5] or '0', r[6] or '0', r[8] or '0', ms(wait), ep.opened > 0 and '1' or '', troubled and '1' or '', r[9] or '', r[3]}
 end
 
-local answers, a = {}, 8
-for k = 0, #KEYS - 5, 5 do
-  face(k, a)
+local function claims(a, tasks)
   local ep = endpoint()
-  local answer = {ep.rev, '', ''}
+  local answer, events = {ep.rev, '', ''}, {}
   if ep.rev ~= ARGV[a + 3] then
     local f = redis.call('HMGET', ENDPOINT, 'disabled', 'settings')
     answer[2], answer[3] = f[1] or '', f[2] or ''
   end
-  local tasks = tonumber(ARGV[a + 4])
-  a = a + 5
-  local events = {}
-  for i = 1, tasks do events[i] = ARGV[a + 3 * i - 3] end
+  for i = 1, tasks do events[i] = ARGV[a + 2 + 3 * i] end
   local held = redis.call('ZMSCORE', OUT, unpack(events))
   for i = 1, tasks do
-    answer[#answer + 1] = claim(ep, events[i], ARGV[a + 1], ARGV[a + 2], held[i])
-    a = a + 3
+    local at = a + 2 + 3 * i
+    local one, failed = attempt(claim, ep, ARGV[at], ARGV[at + 1], ARGV[at + 2], held[i])
+    answer[#answer + 1] = one or failed
   end
-  answers[#answers + 1] = answer
+  return answer
+end
+
+drains() -- the first write of many may take room
+local answers, a = {}, 8
+for k = 0, #KEYS - 5, 5 do
+  face(k, a)
+  local tasks = tonumber(ARGV[a + 4])
+  local answer, failed = attempt(claims, a, tasks)
+  answers[#answers + 1] = answer or failed
+  a = a + 5 + 3 * tasks
 end
 return answers

@@ -17,6 +17,13 @@ local function face(k, a)
   RECORDS, QUEUE, MEMBER = ARGV[a], ARGV[a + 1], ARGV[a + 2]
 end
 
+-- attempt calls a function whose error is nobody's but that of what it is about; answers what it answers, or nil and {'failed', why}.
+local function attempt(f, ...)
+  local ok, first, second = pcall(f, ...)
+  if ok then return first, second end
+  return nil, {'failed', type(first) == 'table' and first.err or tostring(first)}
+end
+
 -- BEGIN is the limit that an endpoint begins with. AHEAD is how long before its time a delivery may be claimed under a rate
 -- limit, ms. LATE is how long a wake-up may be late before the reconciler does its work, ms.
 local BEGIN, AHEAD, LATE = 4, 100, 3000

@@ -15,16 +15,17 @@
 --       endpoint ('' none)  18 what the attempt brought, to be kept if it disables the endpoint
 --       19 the answer, packed ('' nothing is kept of it)
 -- Answer: of each endpoint {runs released {{event, run, queue}, …}, wake-up, {of each settlement that changed more than its
---         delivery: which, from 0, 'open' or 'closed' if the breaker changed, reason if the endpoint was disabled, …}}; the same
---         runs again for a known attempt id.
+--         delivery: which, from 0, 'open' or 'closed' if the breaker changed, reason if the endpoint was disabled; or which, 'failed',
+--         why: something of another kind stands at one of its keys, …}, which of them, from 0, was open first: it gets the runs};
+--         the same runs again for a known attempt id. {'failed', why} is of all settlements of an endpoint.
 -- Cost: O(log n) of the endpoint's sets, and one record, times settlements and runs released.
 drains() -- the first of many may have nothing to take out
 
 -- What is told of one settlement, as above. MORE is its own words where it has any, and those of a success.
-local event, run, attempt, packed, state, revision, signal, began, took, counts
+local event, run, id, packed, state, revision, signal, began, took, counts
 local death, next, blocked, panics, pause, disable, brought, kept
 local function read(a)
-  event, run, attempt, packed, state, revision = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
+  event, run, id, packed, state, revision = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
   signal, began, took, counts = ARGV[a + 6], tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8]), ARGV[a + 9] == '1'
   if ARGV[a + 10] ~= '1' then
     death, next, blocked, panics, pause, disable, brought, kept = '', '', '0', '0', 0, '', '', ''
@@ -68,22 +69,23 @@ local asked
 local function again(at, runs)
   if not at or asked[at] then return end
   asked[at] = true
+  write() -- what left since is not out any more
   for _, other in ipairs(redis.call('ZRANGEBYSCORE', OUT, at, at)) do
     local o = redis.call('HMGET', record(other), 'run', 'q')
-    if o[1] then runs[#runs + 1] = {other, o[1], o[2]} end
+    if o[1] and o[2] then runs[#runs + 1] = {other, o[1], o[2]} end
   end
 end
 
 -- keep adds the attempt to the endpoint's stream and says where in set.
 local function keep(r, set)
-  local id = redis.call('XADD', ATTEMPTS, 'MINID', '~', ARGV[10], '*', 'a', packed)
+  local place = redis.call('XADD', ATTEMPTS, 'MINID', '~', ARGV[10], '*', 'a', packed)
   if kept ~= '' then -- an answer is not worth an attempt: pcall
-    redis.pcall('XADD', ANSWERS, 'MINID', '~', ARGV[10], id, 'h', kept)
+    redis.pcall('XADD', ANSWERS, 'MINID', '~', ARGV[10], place, 'h', kept)
     redis.call('PEXPIRE', ANSWERS, ARGV[11])
   end
   local times, at = '1', 'a1'
   if r[6] then times, at = ms(r[6] + 1), 'a' .. (r[6] + 1) % 100 end
-  set[1], set[2], set[3], set[4], set[5], set[6] = 'k', times, at, id, 'last', attempt
+  set[1], set[2], set[3], set[4], set[5], set[6] = 'k', times, at, place, 'last', id
   if r[4] then set[7], set[8] = 'prev', r[4] end
 end
 
@@ -248,18 +250,18 @@ end
 local function save(runs)
   local key = record(event)
   local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j')
-  if attempt ~= '' and r[4] == attempt then
+  if id ~= '' and r[4] == id then
     again(r[5], runs)
     return false, true
   end
-  if attempt ~= '' and r[7] == attempt then return false, true end -- two workers may hold the same run
+  if id ~= '' and r[7] == id then return false, true end -- two workers may hold the same run
   local sets, set = {}, {}
   if run == '0' and renewed(r) then -- whoever looked has the last word no more
   elseif run == '0' then sets = r[1] and {LINE, RETRY} or {LINE, RETRY, OUT} -- no record: it ended by itself
   elseif state == 'delivered' then sets = {OUT, RETRY, LINE}
   elseif r[1] == run then sets = {OUT, RETRY} end
   local open = not r[2] and leave(sets)
-  if attempt ~= '' then keep(r, set) end
+  if id ~= '' then keep(r, set) end
   if open then
     move(key, r, set)
   else
@@ -276,7 +278,7 @@ local function conclude()
   if current then breaker = learn() end
   if not ep.gone and not ep.disabled and (current or revision == '') then
     disabled = disable
-    if disabled == '' and current and attempt ~= '' and despair() then disabled = 'failing' end
+    if disabled == '' and current and id ~= '' and despair() then disabled = 'failing' end
   end
   if disabled ~= '' then
     redis.call('HSET', ENDPOINT, 'disabled', disabled, 'disabledAt', now, 'disabledBy', brought)
@@ -288,19 +290,39 @@ local function conclude()
   return breaker, disabled
 end
 
--- events are those of n settlements.
+-- events are those of n settlements, and where the arguments go on behind these.
 local function events(n, a)
   local all = {}
   for i = 1, n do
     all[i] = ARGV[a]
     a = a + (ARGV[a + 10] == '1' and 19 or 11)
   end
-  return all
+  return all, a
+end
+
+-- whole does all of the settlement that was read; answers whether it was open, and what it changed beside, {breaker, disabled}, nil
+-- for a known attempt. What fails leaves the delivery where it is.
+local function whole(runs, made)
+  local before = #left
+  local ok, open, known = pcall(save, runs)
+  if not ok then
+    if #left > before then
+      out[event], left[#left] = true, nil
+      ep.out = ep.out and ep.out + 1
+    end
+    error(open)
+  end
+  if known then return false end
+  if id ~= '' then
+    made.attempts, made.time, made.longest = made.attempts + 1, made.time + took, math.max(made.longest, took)
+    if state == 'delivered' then made.delivered = made.delivered + 1 end
+  end
+  return open, {conclude()}
 end
 
 -- settlements does those of one endpoint, and releases what may run then.
 local function settlements(n, a)
-  local runs, news, made, any = {}, {}, {attempts = 0, delivered = 0, time = 0, longest = 0}, false
+  local runs, news, made, first = {}, {}, {attempts = 0, delivered = 0, time = 0, longest = 0}, nil
   changes, asked, left, out = {}, {}, {}, {}
   look()
   local events = events(n, a)
@@ -308,37 +330,33 @@ local function settlements(n, a)
   flying = redis.call('ZCARD', OUT)
   ep.out = flying
   flying = flying - 1
-  for i = 1, n do
+  for i = 0, n - 1 do
     a = read(a)
-    local open, known = save(runs)
-    if not known then
-      any = any or open
-      if attempt ~= '' then
-        made.attempts, made.time, made.longest = made.attempts + 1, made.time + took, math.max(made.longest, took)
-        if state == 'delivered' then made.delivered = made.delivered + 1 end
-      end
-      local breaker, disabled = conclude()
-      if breaker ~= '' or disabled ~= '' then
-        news[#news + 1], news[#news + 2], news[#news + 3] = i - 1, breaker, disabled
-      end
+    local open, what = attempt(whole, runs, made)
+    if what and (what[1] ~= '' or what[2] ~= '') then
+      news[#news + 1], news[#news + 2], news[#news + 3] = i, what[1], what[2]
     end
+    if open and (not first or id ~= '' and first.id == '') then first = {at = i, id = id} end
   end
+  write()
   if made.attempts > 0 then
     redis.call('PEXPIRE', ATTEMPTS, ARGV[11])
     count(made)
   end
-  write()
-  if not any then return {runs, {}, news}, a end
+  if not first then return {runs, {}, news, 0} end
   if ep.step or ep.opened > 0 or free(ep) >= math.max(1, ep.limit / AT_ONCE) then
     for _, released in ipairs(release(ep)) do runs[#runs + 1] = released end
   end
-  return {runs, wakeup(ep), news}, a
+  return {runs, wakeup(ep), news, first.at}
 end
 
 local answers, a = {}, 17
 for k = 0, #KEYS - 8, 8 do
   face(k, a)
   ATTEMPTS, DEAD, ANSWERS = KEYS[k + 6], KEYS[k + 7], KEYS[k + 8]
-  answers[#answers + 1], a = settlements(tonumber(ARGV[a + 3]), a + 4)
+  local n = tonumber(ARGV[a + 3])
+  local answer, failed = attempt(settlements, n, a + 4)
+  answers[#answers + 1] = answer or failed
+  a = select(2, events(n, a + 4))
 end
 return answers
