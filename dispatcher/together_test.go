@@ -68,7 +68,7 @@ func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 		events := 0
 		for _, cmd := range cmds {
 			if args := cmd.Args(); len(args) > 1 && g.names[fmt.Sprint(args[1])] == "event" {
-				events++
+				events += args[2].(int) / 2 // two keys of each
 			}
 		}
 		if events == 0 {

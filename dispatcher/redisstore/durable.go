@@ -45,10 +45,10 @@ func newWaits(cfg Config) (chan struct{}, error) {
 
 // runDurably is run, and then waits, last in the same pipeline on the same connection, until what was written is as
 // durable as Config.Durable says; in a cluster on each master of the calls, and of the keys touched besides. Without
-// durable it is run. Errors: [webhook.ErrUnavailable] also when it took too long.
+// durable it is run, but for itself: payloads are in it, which are not to hold up others. Errors: [webhook.ErrUnavailable] also when it took too long.
 func (s *Store) runDurably(ctx context.Context, verb string, durable bool, calls []call, touched ...string) ([]any, error) {
 	if !durable || !s.cfg.Durable.On() || len(calls)+len(touched) == 0 {
-		return s.run(ctx, verb, calls)
+		return runOn(ctx, s.rdb, alone, verb, calls)
 	}
 	select {
 	case s.waits <- struct{}{}:
