@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"dispatcher/redisstore":     {"signer", "dispatcher/webhook", "dispatcher/pipeline"},
 	"dispatcher/httpapi":        {"signer", "dispatcher/webhook"},
 	"dispatcher/storetest":      {"signer", "dispatcher/webhook"},
-	"queue":                     {"dispatcher/webhook", "queue/asynqredis"},
+	"queue":                     {"dispatcher/webhook", "dispatcher/pipeline", "queue/asynqredis"},
 	"queue/asynqredis":          {"dispatcher/pipeline"},
 	"queue/embedded":            {},
 	"queue/embedded/redistest":  {},

@@ -303,11 +303,12 @@ func TestTogetherWithoutRedis(t *testing.T) {
 func TestMistakeIsNobodyElses(t *testing.T) {
 	t.Parallel()
 	g := gather(t)
-	keys, err := g.Redis.Keys(t.Context(), "*:acme:first").Result()
+	rdb := redistest.Admin(t, g.Redis)
+	keys, err := rdb.Keys(t.Context(), "*:acme:first").Result()
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("keys %v, %v", keys, err)
 	}
-	if err := errors.Join(g.Redis.Del(t.Context(), keys[0]).Err(), g.Redis.LPush(t.Context(), keys[0], "no event").Err()); err != nil {
+	if err := errors.Join(rdb.Del(t.Context(), keys[0]).Err(), rdb.LPush(t.Context(), keys[0], "no event").Err()); err != nil {
 		t.Fatal(err)
 	}
 	results := g.publish(event("good"), event("first"), event("better"))
