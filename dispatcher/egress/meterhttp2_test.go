@@ -219,7 +219,9 @@ func TestLargePayloadBesideOthers(t *testing.T) {
 	result := make(chan webhook.Response, 1)
 	go func() { result <- client.Send(t.Context(), large) }()
 	<-begun
-	if got := send(t, client, post(url)); got.Status != 200 {
+	other := post(url)
+	other.Body = nil // the large one has all that the receiver lets in
+	if got := send(t, client, other); got.Status != 200 {
 		t.Errorf("the other: %+v", got)
 	}
 	close(others)
