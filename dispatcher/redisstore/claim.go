@@ -46,7 +46,8 @@ func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
 		for _, c := range p.items {
 			args = append(args, c.run.EventID, c.run.Number, c.run.Failures)
 		}
-		works[i] = s.workOn(p.ref, nil, args)
+		k := keysOfEndpoint(p.ref)
+		works[i] = s.workOn(p.ref, k, k.ofScript(), args)
 	}
 	answers, err := s.runEach(ctx, "claim", scriptClaim, []any{s.cfg.MaxAge.Milliseconds()}, works, func(p redis.Pipeliner) {
 		for _, c := range batch {

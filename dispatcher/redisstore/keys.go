@@ -77,6 +77,11 @@ func keysOfEndpoint(ref webhook.EndpointRef) endpointKeys {
 	}
 }
 
+// ofScript are the keys that lua/endpoint.lua names, and more of a script's own.
+func (k endpointKeys) ofScript(more ...string) []string {
+	return append([]string{k.endpoint, k.line, k.out, k.retry, k.due}, more...)
+}
+
 // keyOfKey is where a key of the API is kept.
 func keyOfKey(id string) string { return tagOf(id) + "k:" + id }
 

@@ -62,7 +62,7 @@ func (s *Store) recordAll(ctx context.Context, batch []*recording) {
 			args = r.appendArgs(args)
 		}
 		k := keysOfEndpoint(p.ref)
-		works[i] = s.workOn(p.ref, []string{k.attempts, k.dead, k.answers}, args)
+		works[i] = s.workOn(p.ref, k, k.ofScript(k.attempts, k.dead, k.answers), args)
 	}
 	now := s.cfg.Now()
 	answers, err := s.runEach(ctx, "record", scriptRecord, []any{

@@ -76,12 +76,11 @@ type call struct {
 // endpointCall adds the keys and arguments that lua/endpoint.lua names.
 func (s *Store) endpointCall(sc luaScript, ref webhook.EndpointRef, more []string, args ...any) call {
 	k := keysOfEndpoint(ref)
-	keys := append([]string{k.endpoint, k.line, k.out, k.retry, k.due}, more...)
 	head := []any{
 		millis(s.cfg.Now()), k.records, s.cfg.QueueFor(ref),
 		s.openFor().Milliseconds(), s.cfg.MaxInFlight, k.member,
 	}
-	return call{script: sc, keys: keys, args: append(head, args...)}
+	return call{script: sc, keys: k.ofScript(more...), args: append(head, args...)}
 }
 
 // run sends the calls, and what also adds, in one pipeline, and returns the

@@ -86,13 +86,9 @@ type work struct {
 	args []any
 }
 
-// workOn adds the keys and arguments that every such script wants.
-func (s *Store) workOn(ref webhook.EndpointRef, more []string, args []any) work {
-	k := keysOfEndpoint(ref)
-	return work{
-		keys: append([]string{k.endpoint, k.line, k.out, k.retry, k.due}, more...),
-		args: append([]any{k.records, s.cfg.QueueFor(ref), k.member}, args...),
-	}
+// workOn adds the arguments that every such script wants.
+func (s *Store) workOn(ref webhook.EndpointRef, k endpointKeys, keys []string, args []any) work {
+	return work{keys: keys, args: append([]any{k.records, s.cfg.QueueFor(ref), k.member}, args...)}
 }
 
 // runEach runs a script that works on several endpoints, and answers what it says of each: one call for all where a script may
