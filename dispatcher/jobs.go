@@ -15,12 +15,14 @@ import (
 const (
 	// jobsEvery is about how often a worker looks for a job that nobody works on.
 	jobsEvery = time.Second
+	// jobsMore is how soon after it found one: others have a chance to take what there is beside it.
+	jobsMore = 100 * time.Millisecond
 	// jobsAtOnce bounds those that one process works on; jobsOfBrand those of a brand that run.
-	jobsAtOnce  = 16
+	jobsAtOnce  = 40
 	jobsOfBrand = 20
 	// brandAtOnce bounds those of one brand that one process works on, so that there is room for those of others, and
 	// brandAnHour those that a brand begins, as each is kept for long.
-	brandAtOnce = 4
+	brandAtOnce = 10
 	brandAnHour = 200
 	// jobWord is how often a job's owner says that it still works on it; well within what the store gives it.
 	jobWord = 3 * time.Second
@@ -149,7 +151,8 @@ func (d *Dispatcher) work(ctx context.Context) {
 	defer all.Wait()
 	free := make(chan struct{}, jobsAtOnce)
 	var brands sharing
-	for sleep(ctx, jobsEvery/2+rand.N(jobsEvery)) {
+	for pause := jobsEvery; sleep(ctx, pause/2+rand.N(pause)); {
+		pause = jobsEvery
 		select {
 		case free <- struct{}{}:
 		default:
@@ -174,6 +177,7 @@ func (d *Dispatcher) work(ctx context.Context) {
 			defer brands.give(t)
 			d.workOn(ctx, owner, t)
 		})
+		pause = jobsMore
 	}
 }
 

@@ -27,6 +27,7 @@ type outage struct {
 	accounts  []*account
 	perSecond float64
 	began     time.Time
+	pace      []progress
 }
 
 // TestOutageRehearsed lets the deliveries of many endpoints fail and die, and recovers them when their receivers are
@@ -56,6 +57,7 @@ func TestOutageRehearsed(t *testing.T) {
 	with := o.live(5*time.Minute, "with", func() bool { return o.sent(jobs) })
 	t.Logf("live traffic, publish to 2xx: p50 %s, p99 %s; beside the recovery p50 %s, p99 %s", percentile(without, 0.5), percentile(without, 0.99),
 		percentile(with, 0.5), percentile(with, 0.99))
+	t.Logf("beside it %.0f deliveries a second were recovered, of %.0f asked for", o.rate(), o.perSecond)
 	o.b.balance(t, o.d, 2*dispatchertest.Patience)
 	o.balance(jobs, events)
 }
@@ -153,9 +155,39 @@ func (o *outage) matched(ids []string) (n int) {
 	return n
 }
 
-// sent tells whether all jobs have sent what they matched.
+// sent tells whether all jobs have sent what they matched, and notes how much they have.
 func (o *outage) sent(ids []string) bool {
-	return !slices.ContainsFunc(o.jobs(ids), func(j webhook.Job) bool { return j.State == webhook.JobRunning })
+	jobs, n := o.jobs(ids), 0
+	for _, j := range jobs {
+		n += j.Sent
+	}
+	o.pace = append(o.pace, progress{time.Now(), n})
+	return !slices.ContainsFunc(jobs, func(j webhook.Job) bool { return j.State == webhook.JobRunning })
+}
+
+// progress is how many deliveries the jobs had sent by a time.
+type progress struct {
+	at   time.Time
+	sent int
+}
+
+// rate is how many deliveries a second were recovered from the first that was sent beside the live traffic to nine tenths of all:
+// what is left is a few endpoints' at their own pace.
+func (o *outage) rate() float64 {
+	if len(o.pace) == 0 {
+		return 0
+	}
+	first, last := o.pace[0].sent, o.pace[len(o.pace)-1].sent
+	var from, to progress
+	for _, p := range o.pace {
+		if p.sent == first {
+			from = p
+		}
+		if to = p; p.sent >= last-last/10 {
+			break
+		}
+	}
+	return float64(to.sent-from.sent) / to.at.Sub(from.at).Seconds()
 }
 
 // live publishes for a while, or until over, and answers how long each took to its 2xx.
