@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -10,16 +11,18 @@ import (
 const (
 	// yieldBegin is how many replays run at once until it is known how many may.
 	yieldBegin = 4
-	// lookEvery is how often an answer of Redis is timed while there are replays.
-	lookEvery = 20 * time.Millisecond
-	// roomFor is how much longer than at its best an answer may take: beyond it the machine, or Redis, has too much to do,
+	// lookEvery is about how often an answer of Redis is timed while there are replays. One look in looksAWave lets some in: those that
+	// come together share the scripts of the store and of the queue.
+	lookEvery, looksAWave = 7 * time.Millisecond, 3
+	// roomFor is how much longer than at its best an answer of Redis may take: beyond it the machine, or Redis, has too much to do,
 	// and a live delivery, which waits for half a dozen of them, would notice.
 	roomFor = time.Millisecond
 )
 
-// yield bounds the replays that run at once, so that live deliveries do not notice them: as long as Redis answers as fast as
-// it does at its best there may be one more, and else there are fewer. It is what LEDBAT (RFC 6817) does for transfers in
-// the background, with the time to Redis and back, the wait for a processor included, for the delay on the way.
+// yield bounds the replays that run at once, so that live deliveries do not notice them. Every few milliseconds it times an answer of
+// Redis: after a slow one nobody is let in; as long as they are as fast as at their best there may be one more at once, and else
+// there are fewer. It is what LEDBAT (RFC 6817) does for transfers in the background, with the time to Redis and back, the wait for a
+// processor included, for the delay on the way.
 type yield struct {
 	most  int
 	ping  func(context.Context) error
@@ -47,10 +50,7 @@ func (y *yield) stop() {
 
 // enter waits for its turn, no longer than patience. Who enters leaves.
 func (y *yield) enter(ctx context.Context, patience time.Duration) bool {
-	turn, ok := y.ask()
-	if ok {
-		return true
-	}
+	turn := y.ask()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -62,20 +62,16 @@ func (y *yield) enter(ctx context.Context, patience time.Duration) bool {
 	return !y.giveUp(turn)
 }
 
-func (y *yield) ask() (turn chan struct{}, ok bool) {
+func (y *yield) ask() chan struct{} {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if !y.looking {
 		y.looking = true
 		y.looks.Go(y.look)
 	}
-	if len(y.waiting) == 0 && y.running < int(y.limit) {
-		y.running++
-		return nil, true
-	}
-	turn = make(chan struct{})
+	turn := make(chan struct{})
 	y.waiting = append(y.waiting, turn)
-	return turn, false
+	return turn
 }
 
 // giveUp answers false when it was its turn after all.
@@ -94,40 +90,29 @@ func (y *yield) leave() {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.running--
-	y.admit()
 }
 
-// admit lets in who may. y.mu is held.
-func (y *yield) admit() {
-	for len(y.waiting) > 0 && y.running < int(y.limit) {
-		close(y.waiting[0])
-		y.waiting = y.waiting[1:]
-		y.running++
-	}
-}
-
-// look times answers for as long as there are replays.
+// look lets in wave after wave for as long as there are replays.
 func (y *yield) look() {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-y.ended:
-			return
-		}
+	for i := 0; ; i++ {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		began := time.Now()
 		_ = y.ping(ctx) // an error took its time too
 		cancel()
-		if y.adapt(time.Since(began)) {
+		if y.adapt(time.Since(began), i%looksAWave == 0) {
+			return
+		}
+		select {
+		case <-time.After(lookEvery/2 + rand.N(lookEvery)): // whatever they do in step
+		case <-y.ended:
 			return
 		}
 	}
 }
 
-// adapt draws the conclusion from an answer's time, and tells whether there is nothing left to look for.
-func (y *yield) adapt(took time.Duration) (over bool) {
+// adapt draws the conclusion from an answer's time, lets in who may if it is time for a wave, and tells whether there is nothing left
+// to look for.
+func (y *yield) adapt(took time.Duration, wave bool) (over bool) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if y.running+len(y.waiting) == 0 {
@@ -140,14 +125,25 @@ func (y *yield) adapt(took time.Duration) (over bool) {
 	if y.lately == 0 {
 		y.lately = took
 	}
-	y.lately += (took - y.lately) / 4
+	y.lately += (took - y.lately) / 8
+	if wave {
+		y.admit(took)
+	}
+	y.best += y.best / 15000 // the way may have become longer: twice as long is found out within two minutes
+	return false
+}
+
+// admit lets in who may after an answer that took so long, and says how many may the next time. y.mu is held.
+func (y *yield) admit(took time.Duration) {
+	for len(y.waiting) > 0 && y.running < int(y.limit) && (took <= y.best+roomFor || y.running == 0) { // one always runs
+		close(y.waiting[0])
+		y.waiting = y.waiting[1:]
+		y.running++
+	}
 	switch {
 	case y.lately > y.best+roomFor:
 		y.limit = max(1, y.limit*0.8)
 	case y.running >= int(y.limit): // else more would not be used
 		y.limit = min(float64(y.most), y.limit+1)
 	}
-	y.best += y.best / 5000 // the way may have become longer: twice as long is found out within two minutes
-	y.admit()
-	return false
 }

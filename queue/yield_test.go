@@ -19,7 +19,7 @@ func replay(ctx context.Context, y *yield, all *sync.WaitGroup, running, most *a
 			n := running.Add(1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
-			time.Sleep(5 * time.Millisecond)
+			time.Sleep(15 * time.Millisecond)
 			running.Add(-1)
 			y.leave()
 		}
@@ -35,7 +35,7 @@ func TestReplaysGrowWhileRedisIsFast(t *testing.T) {
 		for range 100 {
 			replay(ctx, y, &all, &running, &most)
 		}
-		time.Sleep(15 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 		if most.Load() != yieldBegin {
 			t.Errorf("%d began at once, want %d", most.Load(), yieldBegin)
 		}
