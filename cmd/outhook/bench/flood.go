@@ -62,9 +62,9 @@ func (b *bench) floodRun(ctx context.Context, what string, r road, events int) (
 	return m, err
 }
 
-// flooded has the load flow beside a flood of the first brand. It answers how long those arrivals took that were published
+// flooded has the load flow beside a flood of the first brand. It answers the spans of those arrivals that were published
 // before the flood was over, and how fast that was.
-func (r *run) flooded(ctx context.Context, events int) ([]time.Duration, float64, error) {
+func (r *run) flooded(ctx context.Context, events int) ([]span, float64, error) {
 	second, err := r.child("publisher")
 	if err != nil {
 		return nil, 0, err
@@ -88,8 +88,8 @@ func (r *run) flooded(ctx context.Context, events int) ([]time.Duration, float64
 	if err != nil {
 		return nil, 0, err
 	}
-	took, err := r.took(ctx, f, &last)
-	return took, float64(arrived) / last.Sub(began).Seconds(), err
+	spans, err := r.spans(ctx, f, &last)
+	return spans, float64(arrived) / last.Sub(began).Seconds(), err
 }
 
 // floodRoad is the fastest way through the same API.

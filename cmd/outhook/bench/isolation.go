@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // isolationRate is how many events a second the ten endpoints get together.
 const isolationRate = 200
@@ -55,7 +52,7 @@ func (b *bench) isolationRun(ctx context.Context, what string, r road) (metrics,
 }
 
 // besides are the quantiles of with, and of without as calm ones.
-func besides(without, with []time.Duration) metrics {
+func besides(without, with []span) metrics {
 	m := quantiles(with).with(quantiles(without).named("calm"))
 	if calm := m["calmP99"]; calm > 0 {
 		m["p99Times"] = m["p99"] / calm

@@ -12,6 +12,9 @@ var latencyColumns = []column{
 	{metric: "p95", head: "p95", decimals: 2},
 	{metric: "p99", head: "p99", decimals: 2},
 	{metric: "max", head: "max", decimals: 2},
+	{metric: "slow", head: "machine slow %", decimals: 1},
+	{metric: "evenP50", head: "else: p50", decimals: 2},
+	{metric: "evenP99", head: "p99", decimals: 2},
 	{metric: "p50", head: "p50 x plain", decimals: 4, against: roadPlain},
 	{metric: "cpuApi", head: "CPU s/1,000: api", decimals: 3},
 	{metric: "cpuWorker", head: "worker", decimals: 3},
@@ -47,43 +50,48 @@ func (b *bench) latencyRun(ctx context.Context, what string, r road, rate int) (
 	if err := run.warm(ctx); err != nil {
 		return nil, err
 	}
-	before := s.spent(ctx)
-	f, took, err := run.timed(ctx)
+	before, pulse := s.spent(ctx), newPulse()
+	f, spans, err := run.timed(ctx)
+	pulse.stop()
 	if err != nil {
 		return nil, err
 	}
-	return quantiles(took).with(s.cost(before, s.spent(ctx), f.Arrived)), nil
+	_, slow := pulse.slow()
+	m := quantiles(spans).with(metrics{"slow": 100 * slow}).with(quantiles(pulse.even(spans)).named("even"))
+	return m.with(s.cost(before, s.spent(ctx), f.Arrived)), nil
 }
 
-// timed has the load flow, and returns how long each arrival took, in order.
-func (r *run) timed(ctx context.Context) (flow, []time.Duration, error) {
+// span is from when the call that published an event began to its arrival, in nanoseconds since 1970.
+type span struct{ from, to int64 }
+
+// timed has the load flow, and returns the span of each arrival.
+func (r *run) timed(ctx context.Context) (flow, []span, error) {
 	r.limit += r.b.cfg.Steady
 	f, err := r.flow(ctx)
 	if err != nil {
 		return f, nil, err
 	}
 	r.judge(f)
-	took, err := r.took(ctx, f, nil)
-	return f, took, err
+	spans, err := r.spans(ctx, f, nil)
+	return f, spans, err
 }
 
-// took is how long each arrival took that was published before a time, in order; nil is no such time.
-func (r *run) took(ctx context.Context, f flow, before *time.Time) ([]time.Duration, error) {
+// spans are those of the arrivals that were published before a time; nil is no such time.
+func (r *run) spans(ctx context.Context, f flow, before *time.Time) ([]span, error) {
 	arrivals, err := r.arrivals(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var all []time.Duration
+	var all []span
 	for _, times := range arrivals {
 		for i, began := range f.At {
 			at, arrived := times[r.load.First+i]
 			if !arrived || before != nil && began > before.UnixNano() {
 				continue
 			}
-			all = append(all, time.Duration(at-began))
+			all = append(all, span{began, at})
 		}
 	}
-	slices.Sort(all)
 	return all, nil
 }
 
@@ -106,14 +114,19 @@ func (r *run) arrivals(ctx context.Context) (map[int]map[int]int64, error) {
 	return mine, nil
 }
 
-// quantiles are in milliseconds; none of nothing.
-func quantiles(sorted []time.Duration) metrics {
-	if len(sorted) == 0 {
+// quantiles are how long the spans are, in milliseconds; none of nothing.
+func quantiles(spans []span) metrics {
+	if len(spans) == 0 {
 		return metrics{}
 	}
+	var took []time.Duration
+	for _, s := range spans {
+		took = append(took, time.Duration(s.to-s.from))
+	}
+	slices.Sort(took)
 	m := metrics{}
 	for name, share := range map[string]float64{"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1} {
-		m[name] = float64(quantile(sorted, share)) / float64(time.Millisecond)
+		m[name] = float64(quantile(took, share)) / float64(time.Millisecond)
 	}
 	return m
 }

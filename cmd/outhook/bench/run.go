@@ -85,8 +85,8 @@ func (r *run) arrive(ctx, within context.Context, f *flow) error {
 		if err := r.fallen(); err != nil {
 			return err
 		}
-		if r.idle(ctx) {
-			return nil
+		if r.idle(ctx) { // the last may have come since they were counted
+			return r.receiver.ask(ctx, "tally", none{}, &f.tally)
 		}
 	}
 }
