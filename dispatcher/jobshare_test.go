@@ -13,9 +13,9 @@ import (
 func TestJobsOfABrandLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	d := dispatchertest.Start(t, once)
-	allDead(t, d, d.Receiver(t, "loud", webhook.PurposeStatus), numbered("e", 12)...)
+	allDead(t, d, d.Receiver(t, "loud", webhook.PurposeStatus), numbered("e", 20)...)
 	var loud []string
-	for range 6 {
+	for range 14 {
 		j, err := d.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobResend, Brand: "loud", PerSecond: 0.001})
 		if err != nil {
 			t.Fatal(err)
@@ -37,8 +37,8 @@ func TestJobsOfABrandLeaveRoomForOthers(t *testing.T) {
 			begun++
 		}
 	}
-	if begun == 0 || begun > 4 {
-		t.Errorf("%d jobs of one brand are worked on in a process, want 4 at most", begun)
+	if begun == 0 || begun > 10 {
+		t.Errorf("%d jobs of one brand are worked on in a process, want 10 at most", begun)
 	}
 }
 

@@ -57,6 +57,9 @@ func embeddedClient(t testing.TB) *redis.Client {
 	return c
 }
 
+// withoutPrefetch tells whether no queue prefetches.
+func withoutPrefetch() bool { return strings.Contains(os.Getenv("OUTHOOK_TEST_WITHOUT"), "prefetch") }
+
 // open returns a queue that logs nothing unless cfg says otherwise. OUTHOOK_TEST_WITHOUT names what all queues are to do without.
 func open(t testing.TB, cfg queue.Config) *queue.Queue {
 	t.Helper()

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"context"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +28,7 @@ func TestNoMoreTasksAreTakenThanCanBegin(t *testing.T) {
 	close(g.gate)
 	eventually(t, "all handled", func() bool { _, _, done := g.look(); return done == 200 })
 	for name, most := range map[string]int{"live-0": 32, "bulk-0": 2} {
-		if got := seen.mostOf(name); got > most || got == 0 && !strings.Contains(os.Getenv("OUTHOOK_TEST_WITHOUT"), "prefetch") {
+		if got := seen.mostOf(name); got > most || got == 0 && !withoutPrefetch() {
 			t.Errorf("%s: %d asked for at once, want at most %d", name, got, most)
 		}
 	}

@@ -150,6 +150,9 @@ func TestOnlyOurOwnGoesBack(t *testing.T) {
 
 // Handlers that are slow must not keep what another worker could begin.
 func TestSlowHandlersLeaveTheRestToOthers(t *testing.T) {
+	if without("prefetch") {
+		t.Skip("about the prefetch")
+	}
 	inner := redistest.Start(t).Client(t)
 	fill(t, inner, 40)
 	slow := startWorkerOf(t, make(chan string), inner, asynqredis.Config{Free: many}) // its handlers wait for a receiver
@@ -174,6 +177,9 @@ func TestSlowHandlersLeaveTheRestToOthers(t *testing.T) {
 
 // A pause holds what is not begun, within the second for which tasks may be held.
 func TestPauseWhileTasksAreHeld(t *testing.T) {
+	if without("prefetch") {
+		t.Skip("about the prefetch")
+	}
 	inner := redistest.Start(t).Client(t)
 	fill(t, inner, 40)
 	inspector := asynq.NewInspectorFromRedisClient(inner)
