@@ -17,10 +17,15 @@ const (
 	// roomFor is how much longer than at its best an answer of Redis may take: beyond it the machine, or Redis, has too much to do,
 	// and a live delivery, which waits for half a dozen of them, would notice.
 	roomFor = time.Millisecond
+	// errorTook is what an answer that is none counts as at least.
+	errorTook = time.Second
+	// oneEvery is how often one is let in all the same: those that run may be waiting for receivers, and what is slow be slow for another
+	// reason.
+	oneEvery = 250 * time.Millisecond
 )
 
-// yield bounds the replays that run at once, so that live deliveries do not notice them. Every few milliseconds it times an answer of
-// Redis: after a slow one nobody is let in; as long as they are as fast as at their best there may be one more at once, and else
+// yield bounds the replays that run at once, so that they leave the machine to live deliveries. Every few milliseconds it times an
+// answer of Redis: after a slow one nobody joins those that run; as long as they are as fast as at their best there may be one more at once, and else
 // there are fewer. It is what LEDBAT (RFC 6817) does for transfers in the background, with the time to Redis and back, the wait for a
 // processor included, for the delay on the way.
 type yield struct {
@@ -36,6 +41,7 @@ type yield struct {
 	looks   sync.WaitGroup
 	best    time.Duration
 	lately  time.Duration // moving mean
+	last    time.Time     // when one was let in
 }
 
 func newYield(most int, ping func(context.Context) error) *yield {
@@ -97,9 +103,13 @@ func (y *yield) look() {
 	for i := 0; ; i++ {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		began := time.Now()
-		_ = y.ping(ctx) // an error took its time too
+		err := y.ping(ctx)
+		took := time.Since(began)
 		cancel()
-		if y.adapt(time.Since(began), i%looksAWave == 0) {
+		if err != nil {
+			took = max(took, errorTook)
+		}
+		if y.adapt(took, i%looksAWave == 0) {
 			return
 		}
 		select {
@@ -119,7 +129,7 @@ func (y *yield) adapt(took time.Duration, wave bool) (over bool) {
 		y.looking, y.lately = false, 0
 		return true
 	}
-	if y.best == 0 || took < y.best {
+	if took < errorTook && (y.best == 0 || took < y.best) {
 		y.best = took
 	}
 	if y.lately == 0 {
@@ -129,16 +139,17 @@ func (y *yield) adapt(took time.Duration, wave bool) (over bool) {
 	if wave {
 		y.admit(took)
 	}
-	y.best += y.best / 15000 // the way may have become longer: twice as long is found out within two minutes
+	y.best += max(y.best/15000, 1) // the way may have become longer: twice as long is found out within two minutes
 	return false
 }
 
 // admit lets in who may after an answer that took so long, and says how many may the next time. y.mu is held.
 func (y *yield) admit(took time.Duration) {
-	for len(y.waiting) > 0 && y.running < int(y.limit) && (took <= y.best+roomFor || y.running == 0) { // one always runs
-		close(y.waiting[0])
-		y.waiting = y.waiting[1:]
-		y.running++
+	for took <= y.best+roomFor && y.running < int(y.limit) && len(y.waiting) > 0 {
+		y.letIn()
+	}
+	if len(y.waiting) > 0 && (y.running == 0 || y.running < y.most && time.Since(y.last) >= oneEvery) {
+		y.letIn()
 	}
 	switch {
 	case y.lately > y.best+roomFor:
@@ -146,4 +157,12 @@ func (y *yield) admit(took time.Duration) {
 	case y.running >= int(y.limit): // else more would not be used
 		y.limit = min(float64(y.most), y.limit+1)
 	}
+}
+
+// letIn lets in the first that waits. y.mu is held.
+func (y *yield) letIn() {
+	close(y.waiting[0])
+	y.waiting = y.waiting[1:]
+	y.running++
+	y.last = time.Now()
 }
