@@ -45,6 +45,7 @@ type Dispatcher struct {
 	gauge     *gauge
 	warned    onceAMinute
 	looked    looked
+	pressure  pressure
 	cautions  sync.Once
 	doctor    doctor
 	// prompt says that the client of Redis ends with its context.

@@ -26,11 +26,12 @@ const (
 	brandAnHour = 200
 	// jobWord is how often a job's owner says that it still works on it; well within what the store gives it.
 	jobWord = 3 * time.Second
-	// pendingMost is how many live deliveries may be pending while jobs go on at their pace; leaveAgain how long one
-	// waits otherwise, and jobTrickle what it does each second all the same.
-	pendingMost = 16
-	leaveAgain  = 50 * time.Millisecond
-	jobTrickle  = 10
+	// pendingMost is how many live deliveries may be pending while jobs go on at their pace; leaveAgain how long they wait
+	// otherwise, and jobTrickle what each does in a second all the same, one of a process at a time every trickleEvery.
+	pendingMost  = 16
+	leaveAgain   = 50 * time.Millisecond
+	jobTrickle   = 10
+	trickleEvery = 100 * time.Millisecond
 	// countFor bounds how long a dry run takes.
 	countFor = 45 * time.Second
 )
@@ -186,16 +187,21 @@ func (d *Dispatcher) work(ctx context.Context) {
 func (d *Dispatcher) workOn(ctx context.Context, owner string, t webhook.TakenJob) {
 	log := d.log.With("job", t.ID, "kind", t.Kind, "brand", t.Brand)
 	pause := 100 * time.Millisecond
-	last, full := time.Now(), false
+	last, said, full := time.Now(), time.Now(), false
 	for ctx.Err() == nil {
 		began := time.Now()
 		most, err := d.leave(ctx, t, began.Sub(last))
 		if err == nil && most == 0 {
-			if !d.keepJob(ctx, owner, t, leaveAgain) {
+			if began.Sub(said) < jobWord {
+				sleep(ctx, leaveAgain)
+				continue
+			}
+			if said = began; !d.keepJob(ctx, owner, t, leaveAgain) {
 				return
 			}
 			continue
 		}
+		said = began // its end is kept
 		before, step := t.Progress, jobStep{}
 		if err == nil {
 			last = began
@@ -265,14 +271,47 @@ func (d *Dispatcher) leaveJob(ctx context.Context, owner string, t webhook.Taken
 // leave is how much a job may do now: it gives way while the workers do not keep up with live deliveries, but for a
 // little each second.
 func (d *Dispatcher) leave(ctx context.Context, t webhook.TakenJob, since time.Duration) (int, error) {
-	behind, err := d.queue.Behind(ctx)
+	behind, err := d.pressure.behind(ctx, d.queue.Behind)
 	switch {
 	case err != nil || behind <= pendingMost:
 		return chunkOf(t.PerSecond), err
-	case since < time.Second:
+	case since < time.Second || !d.pressure.trickle():
 		return 0, nil
 	}
 	return min(chunkOf(t.PerSecond), jobTrickle), nil
+}
+
+// pressure is how many live deliveries are pending, for all jobs of a process.
+type pressure struct {
+	mu            sync.Mutex
+	looked, flows time.Time // when it was looked, and when the next may do a little
+	pending       int
+}
+
+// behind asks no more often than the jobs wait.
+func (p *pressure) behind(ctx context.Context, ask func(context.Context) (int, error)) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.looked) < leaveAgain {
+		return p.pending, nil
+	}
+	n, err := ask(ctx)
+	if err == nil {
+		p.looked, p.pending = time.Now(), n
+	}
+	return n, err
+}
+
+// trickle tells whether one may do a little now.
+func (p *pressure) trickle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if now.Before(p.flows) {
+		return false
+	}
+	p.flows = now.Add(trickleEvery)
+	return true
 }
 
 // keepJob saves how far a job is, waits, and keeps it meanwhile; false when it is no longer this owner's.

@@ -155,39 +155,37 @@ func (o *outage) matched(ids []string) (n int) {
 	return n
 }
 
-// sent tells whether all jobs have sent what they matched, and notes how much they have.
+// sent tells whether all jobs have sent what they matched, and notes how much was delivered.
 func (o *outage) sent(ids []string) bool {
 	jobs, n := o.jobs(ids), 0
 	for _, j := range jobs {
-		n += j.Sent
+		n += j.Delivered
 	}
 	o.pace = append(o.pace, progress{time.Now(), n})
 	return !slices.ContainsFunc(jobs, func(j webhook.Job) bool { return j.State == webhook.JobRunning })
 }
 
-// progress is how many deliveries the jobs had sent by a time.
+// progress is how many of the jobs' deliveries were delivered by a time.
 type progress struct {
-	at   time.Time
-	sent int
+	at        time.Time
+	delivered int
 }
 
-// rate is how many deliveries a second were recovered from the first that was sent beside the live traffic to nine tenths of all:
-// what is left is a few endpoints' at their own pace.
+// rate is how many deliveries a second were recovered from the first that was delivered beside the live traffic on, 0 if it is not known.
 func (o *outage) rate() float64 {
 	if len(o.pace) == 0 {
 		return 0
 	}
-	first, last := o.pace[0].sent, o.pace[len(o.pace)-1].sent
-	var from, to progress
+	from, to := o.pace[0], o.pace[len(o.pace)-1]
 	for _, p := range o.pace {
-		if p.sent == first {
+		if p.delivered == o.pace[0].delivered {
 			from = p
 		}
-		if to = p; p.sent >= last-last/10 {
-			break
-		}
 	}
-	return float64(to.sent-from.sent) / to.at.Sub(from.at).Seconds()
+	if to == from {
+		return 0
+	}
+	return float64(to.delivered-from.delivered) / to.at.Sub(from.at).Seconds()
 }
 
 // live publishes for a while, or until over, and answers how long each took to its 2xx.
@@ -198,14 +196,17 @@ func (o *outage) live(most time.Duration, prefix string, over func() bool) []tim
 	if over == nil {
 		first := child(o.T, "work", o.server.Addr())
 		defer kill(o.T, first)
-	} else {
-		go func() {
-			for ctx.Err() == nil && !over() {
-				time.Sleep(500 * time.Millisecond)
-			}
-			end()
-		}()
 	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for over != nil && ctx.Err() == nil && !over() {
+			time.Sleep(500 * time.Millisecond)
+		}
+		if over != nil {
+			end()
+		}
+	}()
 	accepted := map[string]time.Time{}
 	var mu sync.Mutex
 	var open sync.WaitGroup
@@ -225,6 +226,7 @@ func (o *outage) live(most time.Duration, prefix string, over func() bool) []tim
 		})
 	}
 	open.Wait()
+	<-watched
 	a := o.b.accounts[len(o.b.accounts)-1]
 	var took []time.Duration
 	for id, at := range accepted {
