@@ -85,6 +85,8 @@ func together(t *testing.T, inner redis.UniversalClient, script *redis.Script, a
 	inner.AddHook(seen)
 	c := asynqredis.New(inner, asynqredis.Config{Logger: quiet(), NoPipelining: without("pipelining")})
 	defer c.Close()
+	release := sync.OnceFunc(func() { close(seen.hold) })
+	defer release()
 	told := map[string][]string{}
 	var mu sync.Mutex
 	var going sync.WaitGroup
@@ -104,7 +106,7 @@ func together(t *testing.T, inner redis.UniversalClient, script *redis.Script, a
 	eventually(t, 10*time.Second, "the others wait", func() bool {
 		return without("pipelining") || asynqredis.Waiting(c) == len(all)-1
 	})
-	close(seen.hold)
+	release()
 	going.Wait()
 	if n := len(seen.all()); n > max(3, len(all)/2) && !without("pipelining") {
 		t.Errorf("%d round trips for %d ends: %v", n, len(all), seen.all())

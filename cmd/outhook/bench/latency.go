@@ -13,7 +13,8 @@ var latencyColumns = []column{
 	{metric: "p99", head: "p99", decimals: 2},
 	{metric: "max", head: "max", decimals: 2},
 	{metric: "slow", head: "machine slow %", decimals: 1},
-	{metric: "evenP50", head: "else: p50", decimals: 2},
+	{metric: "even", head: "else: % of events", decimals: 0},
+	{metric: "evenP50", head: "p50", decimals: 2},
 	{metric: "evenP99", head: "p99", decimals: 2},
 	{metric: "p50", head: "p50 x plain", decimals: 4, against: roadPlain},
 	{metric: "cpuApi", head: "CPU s/1,000: api", decimals: 3},
@@ -57,7 +58,9 @@ func (b *bench) latencyRun(ctx context.Context, what string, r road, rate int) (
 		return nil, err
 	}
 	_, slow := pulse.slow()
-	m := quantiles(spans).with(metrics{"slow": 100 * slow}).with(quantiles(pulse.even(spans)).named("even"))
+	even := pulse.even(spans)
+	m := quantiles(spans).with(quantiles(even).named("even"))
+	m["slow"], m["even"] = 100*slow, 100*float64(len(even))/float64(max(1, len(spans)))
 	return m.with(s.cost(before, s.spent(ctx), f.Arrived)), nil
 }
 

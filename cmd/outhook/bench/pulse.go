@@ -14,10 +14,12 @@ const (
 	beatTries = 5
 	// slowTimes is how many times longer than usual it takes on a machine that is slow just now.
 	slowTimes = 2
+	// evenFor is for how long the machine was not slow after an even event was published.
+	evenFor = 100 * time.Millisecond
 )
 
 // pulse does the same little work again and again, and so learns when the machine itself is slow: a virtual one may do a tenth of what it
-// usually does for a while, and nothing that its system counts says so.
+// usually does for a while, and nothing that its system counts says so. One that stands still is not found out: that is the load's.
 type pulse struct {
 	end   chan struct{}
 	ended sync.WaitGroup
@@ -26,7 +28,7 @@ type pulse struct {
 	sum uint64
 }
 
-// beat is how long the work took, and when it was done, in nanoseconds since 1970.
+// beat is how long the work took, and when it began, in nanoseconds since 1970.
 type beat struct {
 	at   int64
 	took time.Duration
@@ -71,7 +73,7 @@ func (p *pulse) work() time.Duration {
 	return quickest
 }
 
-// slow are the times at which the machine was slow, and what share of all that is.
+// slow are the times at which the machine was slow, and what share of all beats that is. Usual is what a tenth of them did not exceed.
 func (p *pulse) slow() (at []int64, share float64) {
 	if len(p.beats) == 0 {
 		return nil, 0
@@ -81,7 +83,7 @@ func (p *pulse) slow() (at []int64, share float64) {
 		all = append(all, b.took)
 	}
 	slices.Sort(all)
-	usual := all[len(all)/2]
+	usual := quantile(all, 0.1)
 	for _, b := range p.beats {
 		if b.took > slowTimes*usual {
 			at = append(at, b.at)
@@ -90,12 +92,13 @@ func (p *pulse) slow() (at []int64, share float64) {
 	return at, float64(len(at)) / float64(len(p.beats))
 }
 
-// even are the spans during which, and just before and after which, the machine was not slow.
+// even are the spans in whose first evenFor, and just before, the machine was not slow: however long they are, so that what took
+// long for another reason is not left out more often than the rest.
 func (p *pulse) even(all []span) (some []span) {
 	slow, _ := p.slow()
 	for _, s := range all {
 		i, _ := slices.BinarySearch(slow, s.from-2*int64(beatEvery))
-		if i == len(slow) || slow[i] > s.to+2*int64(beatEvery) {
+		if i == len(slow) || slow[i] > s.from+int64(evenFor) {
 			some = append(some, s)
 		}
 	}
