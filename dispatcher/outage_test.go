@@ -193,20 +193,18 @@ func (o *outage) live(most time.Duration, prefix string, over func() bool) []tim
 	o.Helper()
 	ctx, end := context.WithTimeout(o.Context(), most)
 	defer end()
+	var watching sync.WaitGroup
 	if over == nil {
 		first := child(o.T, "work", o.server.Addr())
 		defer kill(o.T, first)
-	}
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		for over != nil && ctx.Err() == nil && !over() {
-			time.Sleep(500 * time.Millisecond)
-		}
-		if over != nil {
+	} else {
+		watching.Go(func() {
+			for ctx.Err() == nil && !over() {
+				time.Sleep(500 * time.Millisecond)
+			}
 			end()
-		}
-	}()
+		})
+	}
 	accepted := map[string]time.Time{}
 	var mu sync.Mutex
 	var open sync.WaitGroup
@@ -226,7 +224,7 @@ func (o *outage) live(most time.Duration, prefix string, over func() bool) []tim
 		})
 	}
 	open.Wait()
-	<-watched
+	watching.Wait()
 	a := o.b.accounts[len(o.b.accounts)-1]
 	var took []time.Duration
 	for id, at := range accepted {
