@@ -17,8 +17,8 @@ const (
 	// roomFor is how much longer than at its best an answer of Redis may take: beyond it the machine, or Redis, has too much to do,
 	// and a live delivery, which waits for half a dozen of them, would notice.
 	roomFor = time.Millisecond
-	// errorTook is what an answer that is none counts as at least.
-	errorTook = time.Second
+	// answerWithin is what an answer may take; one that is none counts as at least that.
+	answerWithin = time.Second
 	// oneEvery is how often one is let in all the same: those that run may be waiting for receivers, and what is slow be slow for another
 	// reason.
 	oneEvery = 250 * time.Millisecond
@@ -101,13 +101,13 @@ func (y *yield) leave() {
 // look lets in wave after wave for as long as there are replays.
 func (y *yield) look() {
 	for i := 0; ; i++ {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 		began := time.Now()
 		err := y.ping(ctx)
 		took := time.Since(began)
 		cancel()
 		if err != nil {
-			took = max(took, errorTook)
+			took = max(took, answerWithin)
 		}
 		if y.adapt(took, i%looksAWave == 0) {
 			return
@@ -129,7 +129,7 @@ func (y *yield) adapt(took time.Duration, wave bool) (over bool) {
 		y.looking, y.lately = false, 0
 		return true
 	}
-	if took < errorTook && (y.best == 0 || took < y.best) {
+	if took < answerWithin && (y.best == 0 || took < y.best) {
 		y.best = took
 	}
 	if y.lately == 0 {

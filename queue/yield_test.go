@@ -10,20 +10,26 @@ import (
 	"time"
 )
 
-// replay runs for a while at a yield, again and again until ctx ends, and counts how many do so at once.
-func replay(ctx context.Context, y *yield, all *sync.WaitGroup, running, most *atomic.Int32) {
+// again has one enter a yield, run and leave, again and again until ctx ends.
+func again(ctx context.Context, y *yield, all *sync.WaitGroup, run func()) {
 	all.Go(func() {
 		for ctx.Err() == nil {
-			if !y.enter(ctx, time.Second) {
-				continue
+			if y.enter(ctx, time.Second) {
+				run()
+				y.leave()
 			}
-			n := running.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
-			time.Sleep(15 * time.Millisecond)
-			running.Add(-1)
-			y.leave()
 		}
+	})
+}
+
+// replay runs for a while at a yield, again and again, and counts how many do so at once.
+func replay(ctx context.Context, y *yield, all *sync.WaitGroup, running, most *atomic.Int32) {
+	again(ctx, y, all, func() {
+		n := running.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		time.Sleep(15 * time.Millisecond)
+		running.Add(-1)
 	})
 }
 
@@ -162,18 +168,12 @@ func TestReplaysComeInWaves(t *testing.T) {
 		var mu sync.Mutex
 		entered, times := 0, map[time.Time]bool{}
 		for i := range 60 {
-			all.Go(func() {
-				for ctx.Err() == nil {
-					if !y.enter(ctx, time.Second) {
-						continue
-					}
-					mu.Lock()
-					entered++
-					times[time.Now()] = true
-					mu.Unlock()
-					time.Sleep(time.Duration(1+i) * 100 * time.Microsecond)
-					y.leave()
-				}
+			again(ctx, y, &all, func() {
+				mu.Lock()
+				entered++
+				times[time.Now()] = true
+				mu.Unlock()
+				time.Sleep(time.Duration(1+i) * 100 * time.Microsecond)
 			})
 		}
 		time.Sleep(3 * time.Second)

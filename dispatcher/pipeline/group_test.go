@@ -45,15 +45,20 @@ func TestGroupGathers(t *testing.T) {
 		}
 		close(word)
 		callers.Wait()
-		close(sizes)
-		var all []int
-		for n := range sizes {
-			all = append(all, n)
-		}
-		if slices.Sort(all); !slices.Equal(all, []int{1, 1, 4, 16}) {
+		if all := sent(sizes); !slices.Equal(all, []int{1, 1, 4, 16}) {
 			t.Errorf("calls of %v", all)
 		}
 	})
+}
+
+// sent are the numbers in a channel that nobody sends to any more, in order.
+func sent(numbers chan int) (all []int) {
+	close(numbers)
+	for n := range numbers {
+		all = append(all, n)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Who leaves is not waited for, what was not begun for him is not begun, and the others are done.
@@ -84,12 +89,7 @@ func TestGroupLeavesBehindWhoLeft(t *testing.T) {
 		synctest.Wait()
 		close(word)
 		callers.Wait()
-		close(seen)
-		var all []int
-		for n := range seen {
-			all = append(all, n)
-		}
-		if slices.Sort(all); !slices.Equal(all, []int{1, 3}) {
+		if all := sent(seen); !slices.Equal(all, []int{1, 3}) {
 			t.Errorf("done: %v", all)
 		}
 	})
