@@ -54,7 +54,7 @@ scrape_configs:
 // hasten makes alerts fire and end within seconds: after one instead of minutes, by what the last three moved.
 func hasten(rules string) string {
 	rules = regexp.MustCompile(`(?m)^(\s+for: )\w+$`).ReplaceAllString(rules, "${1}1s")
-	return regexp.MustCompile(`\[\d+[mh]\]`).ReplaceAllString(rules, "[3s]")
+	return regexp.MustCompile(`\[\d+[smh]\]`).ReplaceAllString(rules, "[3s]")
 }
 
 // in returns the same server for the use of another test.
