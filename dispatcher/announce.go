@@ -109,6 +109,7 @@ func (d *Dispatcher) announce(ctx context.Context, n news) (id string, err error
 		return "", err
 	}
 	results, err := d.admit(ctx, []webhook.Fanout{f})
+	d.countPublished([]webhook.Fanout{f}, results, err)
 	if err != nil {
 		return "", err
 	}

@@ -39,6 +39,7 @@ func (d *Dispatcher) logEdited(ctx context.Context, before, after webhook.Endpoi
 	log := d.log.With("brand", after.Brand, "endpoint", after.ID)
 	switch {
 	case before.DisabledReason == "" && after.DisabledReason != "":
+		d.metrics.Disabled(after.DisabledReason)
 		log.InfoContext(ctx, "endpoint disabled", "reason", after.DisabledReason)
 	case before.DisabledReason != "" && after.DisabledReason == "":
 		log.InfoContext(ctx, "endpoint enabled", "was", before.DisabledReason)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"go.smobi.com/outhook/dispatcher/catalog"
@@ -34,6 +35,9 @@ type Config struct {
 	// without a success or repairs one.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
+	// Metrics gets the metrics of the README, and Redis a hook that times its commands. What is said of all processes together is
+	// asked for at each scrape, of Redis, by the one of them that is scraped first. Defaults to none: nothing is counted.
+	Metrics prometheus.Registerer
 
 	// AdminKeyHash is the SHA-256 of a key that [Dispatcher.Authenticate] takes
 	// for an admin's, beside those of CreateKey. Zero: none.

@@ -87,6 +87,7 @@ func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim webhook.C
 
 // attempt makes the POST and records what it led to.
 func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook.Claim) (err error) {
+	defer d.metrics.Begun()()
 	defer func() {
 		if value := recover(); value != nil {
 			err = d.panicked(ctx, run, claim, value)
@@ -105,6 +106,7 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook
 
 // conclude records an attempt, and has the queue repeat it if that is what it led to.
 func (d *Dispatcher) conclude(ctx context.Context, run webhook.Run, claim webhook.Claim, a *webhook.Attempt, verdict webhook.Verdict) error {
+	d.metrics.Attempted(a, claim.OpenedAt)
 	a.Trigger = claim.Trigger
 	if claim.Probe && a.Trigger == webhook.TriggerDelivery {
 		a.Trigger = webhook.TriggerProbe
@@ -212,6 +214,7 @@ func (d *Dispatcher) record(ctx context.Context, s webhook.Settlement) error {
 		return err
 	}
 	d.follow(ctx, s.Run.Endpoint(), released)
+	d.countSettled(s, released)
 	d.logChanged(ctx, s, released)
 	d.announceSettled(s, released)
 	return nil

@@ -15,6 +15,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue"
 )
@@ -42,12 +43,15 @@ type Dispatcher struct {
 	announcer *announcer
 	redrives  redrives
 	dropped   drops
-	gauge     *gauge
-	warned    onceAMinute
-	looked    looked
-	pressure  pressure
-	cautions  sync.Once
-	doctor    doctor
+	// metrics is nil where nobody wants to know.
+	metrics  *telemetry.Metrics
+	skew     skew
+	gauge    *gauge
+	warned   onceAMinute
+	looked   looked
+	pressure pressure
+	cautions sync.Once
+	doctor   doctor
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
 	// joint has publishes that arrive together admitted together; nil where each goes alone.
@@ -100,6 +104,9 @@ func New(cfg Config) (*Dispatcher, error) {
 	if canJoin(cfg) {
 		d.joint = pipeline.NewGroup(jointFlights, jointMost, d.admitJoined)
 	}
+	if err := d.measure(cfg.Metrics); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 
@@ -145,6 +152,7 @@ func (d *Dispatcher) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.skew.note(skew)
 	if skew.Abs() > maxSkew {
 		return fmt.Errorf("clock: %s off that of Redis, more than %s", skew.Abs().Round(time.Millisecond), maxSkew)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -94,7 +95,7 @@ func (v *visit) suspects(ctx context.Context) ([]webhook.Run, error) {
 	for i, e := range v.agenda.Endpoints {
 		refs[i] = e.EndpointRef
 	}
-	looks, err := v.d.doctor.store.LookAtOpen(ctx, refs)
+	looks, err := v.d.doctor.store.LookAtOpen(ctx, refs, redisstore.LookMost)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (v *visit) lost(ctx context.Context, runs []webhook.Run) ([]webhook.Run, ma
 			of = append(of, run.Endpoint())
 		}
 	}
-	again, err := v.d.doctor.store.LookAtOpen(ctx, slices.Compact(of)) // the runs of an endpoint stand together
+	again, err := v.d.doctor.store.LookAtOpen(ctx, slices.Compact(of), redisstore.LookMost) // the runs of an endpoint stand together
 	if err != nil {
 		return nil, nil, err
 	}

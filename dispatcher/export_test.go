@@ -1,6 +1,12 @@
 package dispatcher
 
-import "go.smobi.com/outhook/dispatcher/webhook"
+import (
+	"context"
+	"time"
+
+	"go.smobi.com/outhook/dispatcher/telemetry"
+	"go.smobi.com/outhook/dispatcher/webhook"
+)
 
 // Joining is how many publishes wait to be admitted together.
 func (d *Dispatcher) Joining() int { return d.joint.Waiting() }
@@ -14,4 +20,12 @@ func Looks(events ...webhook.Event) (n int) {
 		}
 	}
 	return n
+}
+
+// LedgerWalk is the walk behind the metrics of what is open, and WalkOn a part of it.
+type LedgerWalk = ledgerWalk
+
+// WalkOn goes on with a walk.
+func WalkOn(ctx context.Context, w *LedgerWalk, store openStore, now time.Time, most time.Duration) (*telemetry.Ledger, error) {
+	return w.on(ctx, store, now, most)
 }

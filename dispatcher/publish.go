@@ -56,6 +56,7 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 		}
 		return d.admitTogether(ctx, b.fanouts)
 	})
+	d.countPublished(b.fanouts, admitted, err)
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func (d *Dispatcher) finishFanout(ctx context.Context, ref webhook.EventRef) err
 			}
 			d.arrange(ctx, r.Wakeup)
 		}
-		d.redrives.add("fanout")
+		d.redrives.add(causeFanout)
 		d.log.InfoContext(ctx, "fan-out finished", "brand", ref.Brand, "event", ref.ID)
 	}
 	return d.store.Finish(ctx, []webhook.Event{e})
@@ -127,7 +127,7 @@ func (d *Dispatcher) tend(ctx context.Context, ref webhook.EndpointRef) error {
 		return err
 	}
 	if len(backlog.Release.Runs) > 0 {
-		d.redrives.add("wakeup")
+		d.redrives.add(causeWakeup)
 		d.log.InfoContext(ctx, "line woken", "brand", ref.Brand, "endpoint", ref.ID, "runs", len(backlog.Release.Runs))
 	}
 	d.follow(ctx, ref, backlog.Release)
@@ -177,6 +177,12 @@ func (d *Dispatcher) redrive(ctx context.Context, lost webhook.Run, state webhoo
 	}
 	return d.queue.Enqueue(ctx, r.Runs)
 }
+
+// What the reconciler helps on beside tasks, whose states are causes too.
+const (
+	causeFanout = "fanout"
+	causeWakeup = "wakeup"
+)
 
 // redrives counts what the reconciler did, by cause.
 type redrives struct {

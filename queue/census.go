@@ -69,7 +69,7 @@ func (q *Queue) Census(ctx context.Context) (Census, error) {
 }
 
 // ownQueue is the name of a queue of ours, of however many shards.
-var ownQueue = regexp.MustCompile(`^(` + laneLive + `|` + laneBulk + `)-(0|[1-9][0-9]?)$`)
+var ownQueue = regexp.MustCompile(`^(` + LaneLive + `|` + LaneBulk + `)-(0|[1-9][0-9]?)$`)
 
 // known are our queues, in order, and how many others are listed.
 func (q *Queue) known(listed []string) (ours []Standing, others int) {
@@ -91,6 +91,9 @@ func (q *Queue) known(listed []string) (ours []Standing, others int) {
 	})
 	return ours, others
 }
+
+// Place is the lane of the queue, [LaneLive] or [LaneBulk], and its number there.
+func (s Standing) Place() (lane string, number int) { return placeOf(s.Name) }
 
 func placeOf(name string) (lane string, number int) {
 	lane, digits, _ := strings.Cut(name, "-")

@@ -10,14 +10,14 @@ import (
 
 // The lanes. Replays have their own, so that they never stand in the way of what happens now.
 const (
-	laneLive = "live"
-	laneBulk = "bulk"
+	LaneLive = "live"
+	LaneBulk = "bulk"
 )
 
 // names of all queues, lane by lane.
 func names(shards int) []string {
 	all := make([]string, 0, 2*shards)
-	for _, lane := range []string{laneLive, laneBulk} {
+	for _, lane := range []string{LaneLive, LaneBulk} {
 		for shard := range shards {
 			all = append(all, queueName(lane, shard))
 		}
@@ -27,7 +27,7 @@ func names(shards int) []string {
 
 func queueName(lane string, shard int) string { return lane + "-" + strconv.Itoa(shard) }
 
-func isBulk(queue string) bool { return strings.HasPrefix(queue, laneBulk) }
+func isBulk(queue string) bool { return strings.HasPrefix(queue, LaneBulk) }
 
 // shard of an endpoint: FNV-1a, 32 bits, of "brand:endpoint". Processes of different versions share the queues, so this
 // function never changes; the answer changes with the number of shards only, and a run keeps the queue it was released to.

@@ -42,7 +42,7 @@ func Open(cfg Config) (*Queue, error) {
 
 // QueueFor names the queue of an endpoint's live deliveries.
 func (q *Queue) QueueFor(ref webhook.EndpointRef) string {
-	return queueName(laneLive, shard(ref, q.cfg.Shards))
+	return queueName(LaneLive, shard(ref, q.cfg.Shards))
 }
 
 // Behind answers how many tasks are pending in the fullest queue of live deliveries that is not paused: more than a few
@@ -51,7 +51,7 @@ func (q *Queue) Behind(ctx context.Context) (int, error) {
 	pending, paused := make([]*redis.IntCmd, q.cfg.Shards), make([]*redis.IntCmd, q.cfg.Shards)
 	_, err := q.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range q.cfg.Shards {
-			name := queueName(laneLive, i)
+			name := queueName(LaneLive, i)
 			pending[i], paused[i] = p.LLen(ctx, setKey(name, keyPending)), p.Exists(ctx, PausedKey(name))
 		}
 		return nil
@@ -70,7 +70,7 @@ func (q *Queue) Behind(ctx context.Context) (int, error) {
 
 // BulkFor names the queue of what jobs send to an endpoint once more.
 func (q *Queue) BulkFor(ref webhook.EndpointRef) string {
-	return queueName(laneBulk, shard(ref, q.cfg.Shards))
+	return queueName(LaneBulk, shard(ref, q.cfg.Shards))
 }
 
 // Shards is the number of queues a lane is spread over.

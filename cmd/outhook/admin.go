@@ -20,9 +20,9 @@ const readyWithin = time.Second
 
 var errStopping = errors.New("shutting down")
 
-// adminHandler serves the operators: health to everybody, all else to whoever has the admin key. What does not exist is
+// adminHandler serves the operators: health and metrics to everybody, all else to whoever has the admin key. What does not exist is
 // behind the key as well.
-func adminHandler(ready func(context.Context) error, ask adminCheck, pages http.Handler) http.Handler {
+func adminHandler(ready func(context.Context) error, ask adminCheck, pages, metrics http.Handler) http.Handler {
 	guarded := http.NewServeMux()
 	guarded.Handle("/asynqmon/", pages)
 	guarded.HandleFunc("/debug/pprof/", pprof.Index)
@@ -34,6 +34,7 @@ func adminHandler(ready func(context.Context) error, ask adminCheck, pages http.
 	mux := http.NewServeMux()
 	mux.Handle("/", requireAdmin(guarded, ask))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, http.StatusOK, "ok") })
+	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 		defer cancel()

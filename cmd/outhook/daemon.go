@@ -52,7 +52,8 @@ type daemon struct {
 // join makes everything that can be wrong by configuration; nothing runs yet.
 func (d *daemon) join() error {
 	cfg := d.set.dispatcher
-	cfg.Redis, cfg.Logger = d.rdb, d.log
+	registry := newRegistry(d.role)
+	cfg.Redis, cfg.Logger, cfg.Metrics = d.rdb, d.log, registry
 	var err error
 	if d.road, err = dispatcher.New(cfg); err != nil {
 		return err
@@ -64,7 +65,7 @@ func (d *daemon) join() error {
 	if err != nil {
 		return err
 	}
-	d.admin = d.server("admin", adminHandler(d.ready, ask, pages))
+	d.admin = d.server("admin", adminHandler(d.ready, ask, pages, metricsHandler(registry, d.log)))
 	if !d.role.publishes() {
 		return nil
 	}

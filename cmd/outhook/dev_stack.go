@@ -65,11 +65,12 @@ func (s *devStack) start(ctx context.Context, f devFlags, log *slog.Logger, show
 		return err
 	}
 	s.closers = append(s.closers, func() error { return s.redis.release(ctx, s.client) })
-	set.dispatcher.Redis, set.dispatcher.Logger, set.monitor.Redis = s.client, log, s.client
+	registry := newRegistry(roleAll)
+	set.dispatcher.Redis, set.dispatcher.Logger, set.dispatcher.Metrics, set.monitor.Redis = s.client, log, registry, s.client
 	if s.dispatcher, err = dispatcher.New(set.dispatcher); err != nil {
 		return err
 	}
-	if err := s.serve(ctx, f, set, log); err != nil {
+	if err := s.serve(ctx, f, set, metricsHandler(registry, log), log); err != nil {
 		return err
 	}
 	if err := s.receive(ctx, f.listen, log, show); err != nil {
@@ -99,7 +100,7 @@ func randomText() string {
 }
 
 // serve starts the API and what operators see.
-func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slog.Logger) error {
+func (s *devStack) serve(ctx context.Context, f devFlags, set settings, metrics http.Handler, log *slog.Logger) error {
 	keys := newAuthenticator(s.dispatcher, set.dispatcher.AdminKeyHash)
 	set.api.Service, set.api.Identify, set.api.Logger = s.dispatcher, keys.Identify, log
 	ask := adminsBy(keys)
@@ -116,7 +117,7 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slo
 	if s.api, err = s.listen(ctx, f.port(8080), api, log); err != nil {
 		return err
 	}
-	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, ask, pages), log); err != nil {
+	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, ask, pages, metrics), log); err != nil {
 		return err
 	}
 	s.asks, err = httpapi.NewClient(s.api.url, s.adminKey, nil)

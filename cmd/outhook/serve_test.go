@@ -255,7 +255,8 @@ func TestServeAdminListener(t *testing.T) {
 		"/debug/pprof/symbol":   {401, 200},
 		"/debug/pprof/cmdline":  {401, 404},
 		"/debug/pprof/../../v1": {401, 404},
-		"/metrics":              {401, 404},
+		"/metrics":              {200, 200},
+		"/metrics/":             {401, 404},
 		"/v1/brands/acme/keys":  {401, 404},
 		"/":                     {401, 404},
 	} {

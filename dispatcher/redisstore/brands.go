@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"strconv"
 	"sync"
 	"time"
 
@@ -14,8 +13,8 @@ const (
 	listedFor = time.Hour
 	// listedMost bounds what it remembers; beyond it an arbitrary brand goes, and is listed once more.
 	listedMost = 100_000
-	// brandsAtOnce is about how many brands a call of Brands answers.
-	brandsAtOnce = 100
+	// scannedAtOnce is about how many members of a set are answered at once.
+	scannedAtOnce = 100
 )
 
 // listing remembers which brands this process has put into the list of brands.
@@ -61,23 +60,7 @@ func listBrand(ctx context.Context, p redis.Pipeliner, brand string, now time.Ti
 // Brands answers some of the brands under a tag of which something is kept, in no order, from after the place on; next is
 // empty at the end. One that is listed all the time is answered at least once, perhaps twice.
 func (s *Store) Brands(ctx context.Context, tag int, after string) (brands []string, next string, err error) {
-	cursor := uint64(0)
-	if after != "" {
-		if cursor, err = strconv.ParseUint(after, 10, 64); err != nil {
-			return nil, "", err
-		}
-	}
-	found, cursor, err := s.rdb.ZScan(ctx, tagPrefix(tag)+"brands", cursor, "", brandsAtOnce).Result()
-	if err != nil {
-		return nil, "", unavailable("brands", err)
-	}
-	for i := 0; i < len(found); i += 2 { // each is followed by its score
-		brands = append(brands, found[i])
-	}
-	if cursor != 0 {
-		next = strconv.FormatUint(cursor, 10)
-	}
-	return brands, next, nil
+	return s.scan(ctx, tagPrefix(tag)+"brands", after)
 }
 
 // forgetBrand takes a brand of which nothing is left out of the list. Not one that was listed lately: a process that

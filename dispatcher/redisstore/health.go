@@ -29,24 +29,20 @@ func (s *Store) Health(ctx context.Context, refs []webhook.EndpointRef) ([]webho
 }
 
 func (s *Store) healthOf(a []any) webhook.Health {
-	count := func(i int) int {
-		n, _ := a[i].(int64)
-		return int(n)
-	}
 	h := webhook.Health{
-		Breaker: webhook.BreakerClosed, Limit: count(0), InFlight: count(1), Waiting: count(2), Retrying: count(3),
+		Breaker: webhook.BreakerClosed, Limit: count(a, 0), InFlight: count(a, 1), Waiting: count(a, 2), Retrying: count(a, 3),
 		OldestWaitingAt: timeOf(number(text(a, 4))),
 	}
 	if h.Waiting > 0 && text(a, 5) != gateGone {
 		h.WaitingFor, h.WaitingUntil = webhook.Gate(text(a, 5)), timeOf(number(text(a, 6)))
 	}
-	if count(7) > 0 {
+	if count(a, 7) > 0 {
 		h.Breaker = webhook.BreakerHalfOpen
 		if until := timeOf(number(text(a, 8))); until.After(s.cfg.Now()) {
 			h.Breaker, h.OpenUntil = webhook.BreakerOpen, until
 		}
 	}
-	h.LastHour = trafficOf(count(9), count(10), count(11), count(12))
+	h.LastHour = trafficOf(count(a, 9), count(a, 10), count(a, 11), count(a, 12))
 	h.History = historyOf(text(a, 13))
 	return h
 }

@@ -13,13 +13,8 @@ import (
 
 var scriptLook = script("endpoint", "look")
 
-// Bounds of a look at what is open.
-const (
-	// lookMost is how many of an endpoint's open deliveries are looked at, at each end of each set.
-	lookMost = 50
-	// lookBatch bounds the endpoints of one pipeline.
-	lookBatch = 50
-)
+// lookBatch bounds the endpoints of one pipeline that looks at what is open.
+const lookBatch = 50
 
 // Agenda is what the reconciler has before it.
 type Agenda struct {
@@ -86,27 +81,40 @@ type OpenLook struct {
 	Oldest      time.Time
 	// More says that there is more than was looked at: the first and the last of each kind.
 	More bool
+	// Open are all that are open, Waiting those of them that are in the line.
+	Open, Waiting int
+	// OpenUntil is when the breaker, which is not closed, lets one through, or did; zero when it is closed.
+	OpenUntil time.Time
 }
 
-// LookAtOpen looks at some of the open deliveries of endpoints, in the order of the input, and changes
-// nothing. Errors: [webhook.ErrUnavailable].
-func (s *Store) LookAtOpen(ctx context.Context, refs []webhook.EndpointRef) ([]OpenLook, error) {
+// LookMost is how many of an endpoint's open deliveries LookAtOpen looks at, at each end of each set, for whoever looks for what
+// is lost; few do to find the oldest.
+const LookMost = 50
+
+// LookAtOpen looks at some of the open deliveries of endpoints, most at each end of each set, in the order of the input, and
+// changes nothing. Errors: [webhook.ErrUnavailable].
+func (s *Store) LookAtOpen(ctx context.Context, refs []webhook.EndpointRef, most int) ([]OpenLook, error) {
 	looks := make([]OpenLook, 0, len(refs))
 	for batch := range slices.Chunk(refs, lookBatch) {
 		calls := make([]call, len(batch))
 		for i, ref := range batch {
-			calls[i] = s.endpointCall(scriptLook, ref, nil, unseenFor.Milliseconds(), lookMost)
+			calls[i] = s.endpointCall(scriptLook, ref, nil, unseenFor.Milliseconds(), most)
 		}
 		answers, err := s.run(ctx, "look", calls)
 		if err != nil {
 			return nil, err
 		}
 		for i, answer := range answers {
-			a := list(answer)
-			looks = append(looks, OpenLook{
-				Suspects: runsOf(batch[i], a[0]), OldestEvent: text(a, 1), Oldest: timeOf(number(text(a, 2))), More: a[3] == int64(1),
-			})
+			looks = append(looks, lookOf(batch[i], list(answer)))
 		}
 	}
 	return looks, nil
+}
+
+func lookOf(ref webhook.EndpointRef, a []any) OpenLook {
+	waiting := count(a, 5)
+	return OpenLook{
+		Suspects: runsOf(ref, a[0]), OldestEvent: text(a, 1), Oldest: timeOf(number(text(a, 2))), More: count(a, 3) == 1,
+		Open: count(a, 4) + waiting + count(a, 6), Waiting: waiting, OpenUntil: timeOf(number(text(a, 7))),
+	}
 }

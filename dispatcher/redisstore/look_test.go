@@ -47,7 +47,7 @@ func TestLook(t *testing.T) {
 			for _, e := range agenda.Endpoints {
 				refs = append(refs, e.EndpointRef)
 			}
-			looks, err := s.LookAtOpen(t.Context(), refs)
+			looks, err := s.LookAtOpen(t.Context(), refs, redisstore.LookMost)
 			if err != nil || len(looks) != len(refs) {
 				t.Fatal(looks, err)
 			}
@@ -96,9 +96,12 @@ func TestLookAtMuch(t *testing.T) {
 	w.must(w.rdb.HSet(t.Context(), record, "pub", old.UnixMilli()).Err())
 	w.clock.pass(time.Minute)
 	w.must(w.rdb.ZIncrBy(t.Context(), w.rdb.Keys(t.Context(), "*:o:acme:ep").Val()[0], 1000, "e119").Err()) // the last of them
-	looks, err := w.LookAtOpen(t.Context(), []webhook.EndpointRef{ref})
+	looks, err := w.LookAtOpen(t.Context(), []webhook.EndpointRef{ref}, redisstore.LookMost)
 	if err != nil || len(looks) != 1 {
 		t.Fatal(looks, err)
+	}
+	if l := looks[0]; l.Open != 120 || l.Waiting != 0 || !l.OpenUntil.IsZero() {
+		t.Errorf("%d open, %d wait, breaker until %s", l.Open, l.Waiting, l.OpenUntil)
 	}
 	if l := looks[0]; !l.More || len(l.Suspects) != 50 || l.OldestEvent != "e119" || !l.Oldest.Equal(old) {
 		t.Errorf("%d suspects, oldest %s of %s, more: %t", len(l.Suspects), l.OldestEvent, l.Oldest, l.More)

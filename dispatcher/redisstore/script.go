@@ -200,6 +200,15 @@ func text(answer []any, i int) string {
 	return t
 }
 
+// count reads the i-th entry of an array answer as a number; 0 when it is none.
+func count(answer []any, i int) int {
+	if i >= len(answer) {
+		return 0
+	}
+	n, _ := answer[i].(int64)
+	return int(n)
+}
+
 // releaseOf reads {runs, wake-up}.
 func releaseOf(ref webhook.EndpointRef, answer any) webhook.Release {
 	a := list(answer)

@@ -2,7 +2,8 @@
 --
 -- ARGV  7 how long a task may be unseen, ms  8 how many to look at, at each end of each set
 -- Answer: {suspects {{event, run, queue}, …}, of those looked at the event that began first ('' none), and when, ms,
---         1 if there is more than was looked at}
+--         1 if there is more than was looked at, how many are in flight, in the line, to be retried, until when the breaker is
+--         open ms ('' it is not)}
 -- Cost: O(log n) of the endpoint's sets, and a record for each that is looked at.
 local unseen, most = now - tonumber(ARGV[7]), tonumber(ARGV[8])
 local suspects, first, began, more = {}, '', math.huge, 0
@@ -35,4 +36,8 @@ for _, from in ipairs({'-inf', ms(REPLAY)}) do
   local head = redis.call('ZRANGEBYSCORE', LINE, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if head[1] then note(head[1], tonumber(head[2]) % REPLAY) end
 end
-return {suspects, first, first ~= '' and ms(began) or '', more}
+local ep = endpoint()
+return {
+  suspects, first, first ~= '' and ms(began) or '', more, redis.call('ZCARD', OUT), redis.call('ZCARD', LINE), redis.call('ZCARD', RETRY),
+  ep.opened > 0 and ms(ep.opens) or '',
+}

@@ -1,0 +1,2 @@
+// Package telemetry tells how outhook is doing: to Prometheus in [Metrics].
+package telemetry
