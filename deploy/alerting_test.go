@@ -47,10 +47,10 @@ var faults = []fault{{
 // Alerts fire in a real Prometheus while a fault lasts, and go back when it is mended; each outhook in a namespace of its own.
 func TestAlertsFireAndGoBack(t *testing.T) {
 	t.Parallel()
-	stages, targets := map[string]*stage{}, map[string]string{}
+	stages, targets := map[string]*stage{}, map[string][]string{}
 	for _, f := range faults {
 		stages[f.name] = startStage(t)
-		targets[f.name] = stages[f.name].address
+		targets[f.name] = []string{stages[f.name].address}
 	}
 	p := startPrometheus(t, targets)
 	for _, f := range faults {

@@ -24,9 +24,9 @@ type prometheus struct {
 }
 
 // startPrometheus runs one with prometheus/alerts.yaml, hastened, until the test ends, and waits until it has scraped the
-// targets: addresses by namespace, for each of which alerts fire on their own. It listens on loopback, and keeps its data
+// targets: addresses of processes by namespace, for each of which alerts fire on their own. It listens on loopback, and keeps its data
 // in a folder of the test.
-func startPrometheus(t *testing.T, targets map[string]string) *prometheus {
+func startPrometheus(t *testing.T, targets map[string][]string) *prometheus {
 	t.Helper()
 	binary, dir := need(t, "prometheus"), t.TempDir()
 	write(t, filepath.Join(dir, "alerts.yaml"), hasten(read(t, rulesFile)))
@@ -36,14 +36,16 @@ scrape_configs:
   - job_name: outhook
     static_configs:
 `
-	for namespace, address := range targets {
-		config += fmt.Sprintf("      - {targets: [%q], labels: {namespace: %q}}\n", address, namespace)
+	n := 0
+	for namespace, addresses := range targets {
+		n += len(addresses)
+		config += fmt.Sprintf("      - {targets: [%s], labels: {namespace: %q}}\n", strings.Join(addresses, ", "), namespace)
 	}
 	write(t, filepath.Join(dir, "prometheus.yaml"), config)
 	p := &prometheus{t: t, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}}
 	for range 5 { // another process may take the port first
 		if p.run(binary, dir) {
-			p.await("a scrape of each target", func() bool { return len(p.query("up == 1")) == len(targets) })
+			p.await("a scrape of each target", func() bool { return len(p.query("up == 1")) == n })
 			return p
 		}
 	}
