@@ -88,6 +88,18 @@ func (p *prometheus) awaitFiring(namespace string, names []string) {
 	p.await("these alerts alone: "+strings.Join(names, ", "), func() bool { return slices.Equal(p.firing(namespace), names) })
 }
 
+// awaitAlso waits until each of these has fired in a namespace, whatever else does. Meanwhile, again and again, it does what
+// makes them.
+func (p *prometheus) awaitAlso(namespace string, meanwhile func(), names ...string) {
+	p.t.Helper()
+	p.await("the alerts "+strings.Join(names, ", "), func() bool {
+		meanwhile()
+		firing := p.firing(namespace)
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(firing, name) })
+		return len(names) == 0
+	})
+}
+
 // checkTexts looks at what somebody who is woken reads.
 func (p *prometheus) checkTexts(namespace string) {
 	p.t.Helper()

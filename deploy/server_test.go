@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -187,15 +188,19 @@ func (p *prometheus) ask(path string, data any) error {
 	return nil
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress is one that nobody listens on, below the ports that systems give to connections: else who scrapes a process that
+// is down may be given its port, and be connected to itself.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 15000+rand.N(15000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 func write(t *testing.T, name, text string) {
