@@ -52,7 +52,7 @@ func TestAlertsFireAndGoBack(t *testing.T) {
 		stages[f.name] = startStage(t)
 		targets[f.name] = []string{stages[f.name].address}
 	}
-	p := startPrometheus(t, targets)
+	p := startPrometheus(t, targets, quick)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

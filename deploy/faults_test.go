@@ -24,7 +24,7 @@ func TestStagedFaultsOfTheProgram(t *testing.T) {
 	}
 	in.awaitText("outhook_breakers_open")
 	in.awaitText("outhook_deliveries_waiting")
-	p := startPrometheus(t, map[string][]string{"": in.targets()})
+	p := startPrometheus(t, map[string][]string{"": in.targets()}, quick)
 	p.awaitScrapes("", 3*settled)
 	p.awaitFiring("", nil)
 	for _, fault := range []struct {
@@ -103,10 +103,12 @@ func used(p *prometheus, client *redis.Client) int {
 	return bytes
 }
 
-// silentRedis keeps its connections open and answers nobody, until it goes on.
+// silentRedis keeps its connections open and answers nobody, until it goes on. Who is scraped waits for it, two seconds.
 func silentRedis(in *installation, p *prometheus) {
+	slow := startPrometheus(p.t, map[string][]string{"": in.targets()}, unhurried)
 	in.store.Stop(p.t)
-	p.awaitAlso("", func() { in.publish() }, "OuthookSystemGaugesAbsent/page", "OuthookPublishRefused/page", "OuthookPublishRefused/warning")
+	slow.awaitAlso("", func() { in.publish() }, "OuthookSystemGaugesAbsent/page", "OuthookPublishRefused/page", "OuthookPublishRefused/warning")
 	in.store.Continue(p.t)
 	p.await("a publish that is accepted", func() bool { return in.publish() == http.StatusAccepted })
+	slow.awaitFiring("", nil)
 }

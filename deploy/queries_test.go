@@ -6,7 +6,7 @@ import (
 )
 
 // filled puts values in the place of a dashboard's variables, as Grafana does.
-var filled = strings.NewReplacer("$__rate_interval", "3s", "$namespace", ".*")
+var filled = strings.NewReplacer("$__rate_interval", quick.window, "$namespace", ".*")
 
 // The program is run and scraped: it exports all names that the rules and the dashboard ask for, and a real Prometheus
 // evaluates every query, without error and with data.
@@ -25,7 +25,7 @@ func TestRulesAndDashboardOfTheProgram(t *testing.T) {
 	in.awaitText(`outhook_deliveries_open`)
 	t.Run("names", func(t *testing.T) { checkNames(t, in.exported()) })
 	t.Run("every metric is shown", func(t *testing.T) { checkShown(t, in.exported()) })
-	t.Run("queries", func(t *testing.T) { checkQueries(t, startPrometheus(t, map[string][]string{"": in.targets()})) })
+	t.Run("queries", func(t *testing.T) { checkQueries(t, startPrometheus(t, map[string][]string{"": in.targets()}, quick)) })
 }
 
 // checkQueries evaluates them all.
@@ -36,7 +36,7 @@ func checkQueries(t *testing.T, p *prometheus) {
 	}
 	for _, r := range rules(t) {
 		if r.Record != "" {
-			queries["rule "+r.Record] = hasten(r.Expr)
+			queries["rule "+r.Record] = quick.hasten(r.Expr)
 		}
 	}
 	p.awaitScrapes("", settled)
@@ -46,7 +46,7 @@ func checkQueries(t *testing.T, p *prometheus) {
 		}
 	}
 	for _, a := range alerts(t) {
-		p.query(hasten(a.Expr)) // without error; that it has data would be an alert
+		p.query(quick.hasten(a.Expr)) // without error; that it has data would be an alert
 	}
 	if got := p.firing(""); len(got) > 0 {
 		t.Errorf("alerts fire: %q", got)

@@ -17,26 +17,35 @@ import (
 	"time"
 )
 
-// prometheus is a real server that scrapes its targets four times a second.
+// prometheus is a real server.
 type prometheus struct {
 	t      *testing.T
 	url    string
 	client *http.Client
 }
 
+// pace is how often one scrapes, within which time it has to be answered, and what its rules look back at.
+type pace struct{ every, window string }
+
+var (
+	quick = pace{every: "250ms", window: "3s"}
+	// unhurried has time for processes that wait for Redis while they are scraped.
+	unhurried = pace{every: "2500ms", window: "8s"}
+)
+
 // startPrometheus runs one with prometheus/alerts.yaml, hastened, until the test ends, and waits until it has scraped the
 // targets: addresses of processes by namespace, for each of which alerts fire on their own. It listens on loopback, and keeps its data
 // in a folder of the test.
-func startPrometheus(t *testing.T, targets map[string][]string) *prometheus {
+func startPrometheus(t *testing.T, targets map[string][]string, at pace) *prometheus {
 	t.Helper()
 	binary, dir := need(t, "prometheus"), t.TempDir()
-	write(t, filepath.Join(dir, "alerts.yaml"), hasten(read(t, rulesFile)))
-	config := `global: {scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms}
+	write(t, filepath.Join(dir, "alerts.yaml"), at.hasten(read(t, rulesFile)))
+	config := strings.ReplaceAll(`global: {scrape_interval: EVERY, scrape_timeout: EVERY, evaluation_interval: 250ms}
 rule_files: [alerts.yaml]
 scrape_configs:
   - job_name: outhook
     static_configs:
-`
+`, "EVERY", at.every)
 	n := 0
 	for namespace, addresses := range targets {
 		n += len(addresses)
@@ -54,10 +63,10 @@ scrape_configs:
 	return nil
 }
 
-// hasten makes alerts fire and end within seconds: after one instead of minutes, by what the last three moved.
-func hasten(rules string) string {
+// hasten makes alerts fire and end within seconds: after one instead of minutes, by what the window moved.
+func (at pace) hasten(rules string) string {
 	rules = regexp.MustCompile(`(?m)^(\s+for: )\w+$`).ReplaceAllString(rules, "${1}1s")
-	return regexp.MustCompile(`\[\d+[smh]\]`).ReplaceAllString(rules, "[3s]")
+	return regexp.MustCompile(`\[\d+[smh]\]`).ReplaceAllString(rules, "["+at.window+"]")
 }
 
 // in returns the same server for the use of another test.
