@@ -101,6 +101,7 @@ var mistakes = []mistake{
 	{"selectors", "networkpolicy.yaml", "      app.kubernetes.io/instance: outhook\n  policyTypes", "      app.kubernetes.io/instance: other\n  policyTypes", "policy"},
 	{"selectors", "networkpolicy.yaml", "port: admin", "port: metrics", "no port metrics"},
 	{"selectors", "podmonitor.yaml", "port: admin", "port: metrics", "no port metrics"},
+	{"selectors", "podmonitor.yaml", "jobLabel: app.kubernetes.io/name", "jobLabel: app", "no job"},
 	{"selectors", "deployments.yaml", "matchLabelKeys: [app.kubernetes.io/component, pod-template-hash]", "", "another role"},
 	{"selectors", "deployments.yaml", "          labelSelector:\n            matchLabels:\n              app.kubernetes.io/name: outhook", "          labelSelector:\n            matchLabels:\n              app.kubernetes.io/name: hook", "spread"},
 	{"selectors", "ingress.yaml", "name: http", "name: https", "https"},

@@ -32,6 +32,7 @@ type objects struct {
 	policies      []*networkingv1.NetworkPolicy
 	ingresses     []*networkingv1.Ingress
 	podMonitors   []*monitoringv1.PodMonitor
+	rules         []*monitoringv1.PrometheusRule
 }
 
 // add returns what is wrong with the object by itself: its name, its labels, or that it is of no kind that this chart has.
@@ -57,6 +58,8 @@ func (o *objects) add(object runtime.Object, kind string) []string {
 		o.ingresses = append(o.ingresses, is)
 	case *monitoringv1.PodMonitor:
 		o.podMonitors = append(o.podMonitors, is)
+	case *monitoringv1.PrometheusRule:
+		o.rules = append(o.rules, is)
 	default:
 		return []string{"no check knows a " + kind}
 	}

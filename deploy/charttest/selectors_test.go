@@ -63,6 +63,11 @@ func selectorProblems(_ *testing.T, r release) (problems []string) {
 	}
 	for _, monitor := range r.podMonitors {
 		expect("monitor "+monitor.Name, &monitor.Spec.Selector, r.all()...)
+		for _, d := range r.deployments {
+			if job := d.Spec.Template.Labels[monitor.Spec.JobLabel]; job == "" {
+				problems = append(problems, "monitor "+monitor.Name+" has no job for "+role(d))
+			}
+		}
 		for _, endpoint := range monitor.Spec.PodMetricsEndpoints {
 			problems = append(problems, r.portless(monitor.Name, r.all(), intstr.FromString(*endpoint.Port))...)
 		}
