@@ -124,6 +124,7 @@ func (k installation) of(t *testing.T, files manifests) (release, []string) {
 func TestChart(t *testing.T) {
 	for _, k := range cases(t) {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			r, problems := k.of(t, k.render(t))
 			for _, problem := range problems {
 				t.Errorf("types: %s", problem)
@@ -133,6 +134,7 @@ func TestChart(t *testing.T) {
 			}
 			for _, c := range checks {
 				t.Run(c.name, func(t *testing.T) {
+					t.Parallel() // most of the time is spent on waiting for processes
 					for _, problem := range c.problems(t, r) {
 						t.Error(problem)
 					}

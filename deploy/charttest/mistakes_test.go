@@ -179,6 +179,7 @@ func TestMistakes(t *testing.T) {
 	production := cases(t)[1]
 	for _, m := range mistakes {
 		t.Run(m.check+"/"+m.says, func(t *testing.T) {
+			t.Parallel()
 			files := production.render(t)
 			wrong := strings.ReplaceAll(files[m.file], m.old, m.new)
 			if wrong == files[m.file] {
