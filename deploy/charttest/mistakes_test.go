@@ -171,6 +171,8 @@ var mistakes = []mistake{
 
 	{"start", "deployments.yaml", "serve, --role, worker", "serve, --roles, worker", "unknown flag"},
 	{"start", "deployments.yaml", "path: /healthz", "path: /healthz/", "does not answer 200"},
+	{"start", "podmonitor.yaml", "path: /metrics", "path: /metric", "/metric does not answer"},
+	{"start", "scaledobject.yaml", "outhook_queue_pending", "outhook_queues_pending", "exported by nobody"},
 	{"start", "deployments.yaml", "- name: OUTHOOK_SECRETS_KEYS", "- name: OUTHOOK_EGRESS_CA_BUNDLE", "ended before"},
 }
 

@@ -155,6 +155,7 @@ func (r release) starts(t *testing.T, d *appsv1.Deployment) (problems []string) 
 	if serves := p.address("http") != ""; serves != (role(d) == "api") {
 		problems = append(problems, fmt.Sprintf("it listens for the API: %t", serves))
 	}
+	problems = append(problems, r.metricProblems(p)...)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -179,16 +180,57 @@ func (p *process) awaitReady(path string) string {
 	return ""
 }
 
-// answers is whether there is a 200.
-func answers(address, path string) bool {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	if address == "" {
-		return false
+// scrapes are how often a process is asked for a gauge of the whole system before it does not have it: it takes that over first.
+const scrapes = 20
+
+// metricProblems: what the monitor scrapes is there, and in it what the scaler asks for.
+func (r release) metricProblems(p *process) (problems []string) {
+	for _, monitor := range r.podMonitors {
+		path, text := monitor.Spec.PodMetricsEndpoints[0].Path, ""
+		for range scrapes {
+			var ok bool
+			if text, ok = get(p.address("admin"), path); !ok {
+				return []string{path + " does not answer 200"}
+			}
+			if problems = r.missingMetrics(text); len(problems) == 0 {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
 	}
+	return problems
+}
+
+func (r release) missingMetrics(scraped string) (problems []string) {
+	for _, s := range r.scaledObjects {
+		for _, trigger := range s.Spec.Triggers {
+			for _, name := range metricName.FindAllString(trigger.Metadata["query"], -1) {
+				if !strings.Contains(scraped, "\n"+name+" ") && !strings.Contains(scraped, "\n"+name+"{") {
+					problems = append(problems, name+" is exported by nobody")
+				}
+			}
+		}
+	}
+	return problems
+}
+
+// get is what is answered with a 200.
+func get(address, path string) (string, bool) {
+	if address == "" {
+		return "", false
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 	answer, err := client.Get("http://" + address + path)
 	if err != nil {
-		return false
+		return "", false
 	}
 	defer answer.Body.Close()
-	return answer.StatusCode == http.StatusOK
+	text, err := io.ReadAll(answer.Body)
+	return string(text), err == nil && answer.StatusCode == http.StatusOK
+}
+
+// answers is whether there is a 200.
+func answers(address, path string) bool {
+	_, ok := get(address, path)
+	return ok
 }
