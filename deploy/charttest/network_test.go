@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,11 @@ func networkProblems(t *testing.T, r release) (problems []string) {
 	if len(policy.PolicyTypes) != 2 {
 		problems = append(problems, fmt.Sprintf("it is about %v", policy.PolicyTypes))
 	}
+	for _, rule := range policy.Egress {
+		for _, peer := range rule.To {
+			problems = append(problems, blockProblems(peer.IPBlock)...)
+		}
+	}
 	c, wrong := r.configured(t, r.deployments[0])
 	if c == nil {
 		return wrong
@@ -100,6 +106,24 @@ func networkProblems(t *testing.T, r release) (problems []string) {
 	for _, contact := range append(addresses(t, c), r.reach...) {
 		if got := r.lets(policy, contact); got != contact.want {
 			problems = append(problems, fmt.Sprintf("%s: let through: %t", contact, got))
+		}
+	}
+	return problems
+}
+
+// blockProblems are what the API server refuses: a prefix with bits behind its length, and an exception that is not within.
+func blockProblems(block *networkingv1.IPBlock) (problems []string) {
+	if block == nil {
+		return nil
+	}
+	whole, err := netip.ParsePrefix(block.CIDR)
+	if err != nil || whole != whole.Masked() {
+		return []string{block.CIDR + " is no prefix"}
+	}
+	for _, text := range block.Except {
+		except, err := netip.ParsePrefix(text)
+		if err != nil || except != except.Masked() || !whole.Contains(except.Addr()) || except.Bits() <= whole.Bits() {
+			problems = append(problems, text+" is no part of "+block.CIDR)
 		}
 	}
 	return problems
@@ -165,15 +189,15 @@ func inNamespace(selector *metav1.LabelSelector, name string) bool {
 }
 
 func inBlock(block networkingv1.IPBlock, address netip.Addr) bool {
-	if !netip.MustParsePrefix(block.CIDR).Contains(address) {
+	if !contains(block.CIDR, address) {
 		return false
 	}
-	for _, except := range block.Except {
-		if netip.MustParsePrefix(except).Contains(address) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(block.Except, func(except string) bool { return contains(except, address) })
+}
+
+func contains(prefix string, address netip.Addr) bool {
+	p, err := netip.ParsePrefix(prefix)
+	return err == nil && p.Contains(address)
 }
 
 // azure is what the program denies beside the ranges of its library.
