@@ -3,7 +3,7 @@
 // program itself, built from this checkout, is asked what it makes of the rendered environment and file. It is a module of its
 // own, so that the product does not require any of that.
 //
-// Each check has a name; for each there are mistakes in mistakes_test.go that it, and it first, must find.
+// Each check has a name; for each there are mistakes in mistakes_test.go that it must find.
 package charttest
 
 import (

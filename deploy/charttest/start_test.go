@@ -52,9 +52,12 @@ func tryRedis(t *testing.T, binary string) string {
 	l.Close()
 	_, port, _ := net.SplitHostPort(address)
 	p := start(t, nil, binary, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	deadline := time.After(patience)
 	for {
 		select {
 		case <-p.exited:
+			return ""
+		case <-deadline:
 			return ""
 		case <-time.After(10 * time.Millisecond):
 			if p.answersPing(address) {
