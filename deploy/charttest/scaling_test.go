@@ -161,7 +161,7 @@ func addsUp(t *testing.T, trigger kedav1alpha1.ScaleTriggers) []string {
 	t.Helper()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
-		lacking(t, "promtool")
+		lacking(t, "prometheus")
 	}
 	want := 7.0
 	if strings.Contains(trigger.Metadata["query"], "pending") {
