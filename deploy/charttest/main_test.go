@@ -8,6 +8,7 @@ package charttest
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	slog.SetLogLoggerLevel(slog.LevelWarn) // Helm tells of each link that it follows
 	dir, err := os.MkdirTemp("", "charttest")
 	if err == nil {
 		program = filepath.Join(dir, "outhook")
