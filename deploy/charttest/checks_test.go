@@ -12,8 +12,9 @@ import (
 type release struct {
 	objects
 	manifests manifests
-	// secret is the name of the Secret that values tell of.
+	// secret is the name of the Secret that values tell of, keys what is in it, by keys of the configuration.
 	secret string
+	keys   map[string]string
 	// reach is what the network policy must let through and must not.
 	reach []contact
 }
@@ -42,8 +43,10 @@ var checks = []check{
 
 // installation is a set of values with which the chart is installed.
 type installation struct {
-	name, release, values, secret string
-	reach                         []contact
+	name, release, values string
+	secret                string            // empty is outhook
+	keys                  map[string]string // nil is by the keys of the configuration
+	reach                 []contact
 }
 
 func cases(t *testing.T) []installation {
@@ -56,18 +59,21 @@ func cases(t *testing.T) []installation {
 	return []installation{
 		{name: "default", reach: defaultReach},
 		{name: "production", values: string(production), reach: productionReach},
-		{name: "everything", release: long, secret: "mine", values: everything, reach: everythingReach},
+		{name: "everything", release: long, values: everything, reach: everythingReach, secret: "mine",
+			keys: map[string]string{"redis.url": "REDIS", "auth.adminKey": "ADMIN", "secrets.keys": "KEYS"}},
+		{name: "KEDA with a key", values: withKey, reach: defaultReach},
 		{name: "worker alone", values: "api: {enabled: false}", reach: defaultReach},
 		{name: "api alone", values: "worker: {enabled: false}", reach: defaultReach},
 	}
 }
 
-// everything has each value that the other cases do not set.
+// everything is as much as can be set at once.
 const everything = `
 nameOverride: hooks
 image: {digest: "sha256:` + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" + `"}
 imagePullSecrets: [{name: registry}]
 existingSecret: mine
+secretKeys: {redisURL: REDIS, adminKey: ADMIN, encryptionKeys: KEYS}
 config:
   http: {listen: "[::]:9000"}
   admin: {listen: 0.0.0.0:9001}
@@ -101,6 +107,15 @@ networkPolicy:
   extraEgress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: tracing}}}], ports: [{protocol: TCP, port: 4318}]}]
 `
 
+// withKey has what "everything" cannot have beside what it has.
+const withKey = `
+fullnameOverride: hooks
+image: {pullPolicy: Always}
+serviceAccount: {name: hooks-account, annotations: {example.com/role: hooks}}
+worker:
+  keda: {enabled: true, serverAddress: "https://prometheus.example.com", authModes: bearer, authenticationRef: prometheus, oldestRunnableSeconds: 0.5, pendingPerWorker: 2000000}
+`
+
 func (k installation) render(t *testing.T) manifests {
 	t.Helper()
 	if k.release == "" {
@@ -113,11 +128,14 @@ func (k installation) render(t *testing.T) manifests {
 func (k installation) of(t *testing.T, files manifests) (release, []string) {
 	t.Helper()
 	found, problems := files.decode(t)
-	secret := k.secret
-	if secret == "" {
-		secret = "outhook"
+	r := release{objects: found, manifests: files, secret: k.secret, keys: k.keys, reach: k.reach}
+	if r.secret == "" {
+		r.secret = "outhook"
 	}
-	return release{objects: found, manifests: files, secret: secret, reach: k.reach}, problems
+	if r.keys == nil {
+		r.keys = map[string]string{"redis.url": "redis.url", "auth.adminKey": "auth.adminKey", "secrets.keys": "secrets.keys"}
+	}
+	return r, problems
 }
 
 // TestChart puts every case through every check.

@@ -24,7 +24,7 @@ const somewhere = "redis://redis.example.com:6379/0"
 // configurationProblems: the program takes every variable and every line of the file, and none is there that it would not read.
 func configurationProblems(t *testing.T, r release) []string {
 	return each(r, func(d *appsv1.Deployment) (problems []string) {
-		env, err := r.environment(t, d, secret(somewhere))
+		env, err := r.environment(t, d, r.fill(somewhere))
 		if err != nil {
 			return []string{err.Error()}
 		}
@@ -43,7 +43,7 @@ func configurationProblems(t *testing.T, r release) []string {
 // configured is what the program makes of a deployment's environment; it is nil with a problem.
 func (r release) configured(t *testing.T, d *appsv1.Deployment) (effective, []string) {
 	t.Helper()
-	env, err := r.environment(t, d, secret(somewhere))
+	env, err := r.environment(t, d, r.fill(somewhere))
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
@@ -245,7 +245,7 @@ func secretProblems(t *testing.T, r release) []string {
 				problems = append(problems, name+" stands in the manifest")
 			default:
 				ref := container.Env[i].ValueFrom.SecretKeyRef
-				if ref.Name != r.secret || ref.Key != key {
+				if ref.Name != r.secret || ref.Key != r.keys[key] {
 					problems = append(problems, fmt.Sprintf("%s comes from %s of the Secret %s", name, ref.Key, ref.Name))
 				}
 				if optional := key == "auth.adminKey"; isTrue(ref.Optional) != optional {

@@ -58,12 +58,14 @@ func prints(t *testing.T, env []string) (effective, error) {
 	return found, nil
 }
 
-// secret is what an operator puts into the Secret that the chart asks for.
-func secret(redis string) map[string]string {
+// fill is what an operator puts into the Secret that the values tell of.
+func (r release) fill(redis string) map[string]string {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails
 	return map[string]string{
-		"redis.url": redis, "auth.adminKey": rand.Text() + rand.Text(), "secrets.keys": "k1:" + base64.StdEncoding.EncodeToString(key),
+		r.keys["redis.url"]:     redis,
+		r.keys["auth.adminKey"]: rand.Text() + rand.Text(),
+		r.keys["secrets.keys"]:  "k1:" + base64.StdEncoding.EncodeToString(key),
 	}
 }
 

@@ -140,7 +140,7 @@ var elsewhere = []string{"--http-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:
 // it is ready, and ends it as the kubelet does. It also asks what the probes ask.
 func (r release) starts(t *testing.T, d *appsv1.Deployment) (problems []string) {
 	t.Helper()
-	env, err := r.environment(t, d, secret("redis://"+startRedis(t)+"/0"))
+	env, err := r.environment(t, d, r.fill("redis://"+startRedis(t)+"/0"))
 	if err != nil {
 		return []string{err.Error()}
 	}
