@@ -23,7 +23,7 @@ var refused = []struct{ name, values, says string }{
 	{"a grace that does not fit, in minutes", "config: {shutdown: {delay: 1h1m1s}}", "3701 s"},
 	{"a pod that ends too soon", "terminationGracePeriodSeconds: 45", "terminationGracePeriodSeconds"},
 	{"a grace that is no duration", "config: {shutdown: {grace: soon}}", "grace"},
-	{"two that scale the workers", "worker: {autoscaling: {enabled: true}, keda: {enabled: true, serverAddress: 'http://p:9090'}}", "worker"},
+	{"two that scale the workers", "worker: {autoscaling: {enabled: true}, keda: {enabled: true, serverAddress: 'http://p:9090'}}", "only one of them"},
 	{"KEDA without Prometheus", "worker: {keda: {enabled: true}}", "serverAddress"},
 	{"KEDA down to nothing", "worker: {keda: {enabled: true, serverAddress: 'http://p:9090', minReplicas: 0}}", "minReplicas"},
 	{"KEDA upside down", "worker: {keda: {enabled: true, serverAddress: 'http://p:9090', minReplicas: 20}}", "minReplicas"},

@@ -7,6 +7,9 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.worker.autoscaling.enabled .Values.worker.keda.enabled -}}
+{{- fail "worker.autoscaling.enabled, worker.keda.enabled: only one of them may be true, as each would scale the same pods" -}}
+{{- end -}}
 {{- with .Values.worker.keda -}}
 {{- if gt (int .minReplicas) (int .maxReplicas) -}}
 {{- fail "worker.keda: minReplicas must not be more than maxReplicas" -}}
