@@ -224,4 +224,5 @@ func TestImageServesCompose(t *testing.T) {
 	for name, s := range readCompose(t).ours() {
 		t.Run(name, func(t *testing.T) { testService(t, binary, s) })
 	}
+	t.Run("with nothing else", func(t *testing.T) { testAlone(t, binary, readCompose(t).Services["worker"]) })
 }
