@@ -94,7 +94,7 @@ func TestWhatIsSaidOfAnAdminKey(t *testing.T) {
 		nil: 200, webhook.ErrUnauthorized: 401, webhook.ErrBusy: 429, webhook.ErrUnavailable: 503, io.EOF: 401,
 	} {
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-		handler := requireAdmin(page, func(*http.Request, string) error { return err })
+		handler := requireAdmin(page, func(*http.Request, string) (string, error) { return "", err })
 		for _, key := range []string{testKey, ""} {
 			request, answer := httptest.NewRequest(http.MethodGet, "/asynqmon/", nil), httptest.NewRecorder()
 			want := want

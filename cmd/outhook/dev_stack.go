@@ -18,7 +18,6 @@ import (
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
-	"go.smobi.com/outhook/queue/monitor"
 	"go.smobi.com/outhook/signer"
 )
 
@@ -65,7 +64,7 @@ func (s *devStack) start(ctx context.Context, f devFlags, log *slog.Logger, show
 		return err
 	}
 	s.closers = append(s.closers, func() error { return s.redis.release(ctx, s.client) })
-	set.dispatcher.Redis, set.dispatcher.Logger, set.monitor.Redis = s.client, log, s.client
+	set.dispatcher.Redis, set.dispatcher.Logger = s.client, log
 	if s.dispatcher, err = dispatcher.New(set.dispatcher); err != nil {
 		return err
 	}
@@ -103,12 +102,11 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, log *slo
 	keys := newAuthenticator(s.dispatcher, set.dispatcher.AdminKeyHash)
 	set.api.Service, set.api.Identify, set.api.Logger = s.dispatcher, keys.Identify, log
 	ask := adminsBy(keys)
-	set.monitor.AdminKey = ask.isAdmin
 	api, err := httpapi.New(set.api)
 	if err != nil {
 		return err
 	}
-	pages, err := monitor.New(set.monitor)
+	pages, err := newPages(set.monitor, s.client, s.dispatcher, ask)
 	if err != nil {
 		return err
 	}
