@@ -69,6 +69,9 @@ func (s *stage) runAWakeUp() {
 	s.tab("retry")
 	s.see("waiting   3", "gate      breaker") // behind which the retries go
 	s.picture("retry-behind-breaker")
+	if right := s.text(`"" + (` + row("breaker") + `.lastElementChild.getBoundingClientRect().right <= innerWidth)`); right != "true" {
+		s.Error("the buttons of a retry are out of sight")
+	}
 	s.answer("down", http.StatusOK)
 	s.tab("scheduled")
 	s.push(s.endpoints["down"], "Run")
@@ -87,7 +90,7 @@ func (s *stage) archiveARetry() {
 	s.push(id, "Archive")
 	s.tab("archived")
 	s.see(id, "message.failed")
-	s.picture("archived")
+	s.pictures("archived")
 	s.answer("picky", http.StatusOK)
 	s.push(id, "Run")
 	s.await(id, webhook.StateDelivered)
@@ -157,7 +160,7 @@ func (s *stage) lookOnly() {
 func (s *stage) ask(request string) string {
 	s.Helper()
 	method, path, _ := strings.Cut(request, " ")
-	status, err := chromedp.Run(s.within(), chromedp.Evaluate[string](
+	status, err := inPage(s.browser, chromedp.Evaluate[string](
 		fmt.Sprintf(`fetch("/asynqmon/api/%s", {method: %q}).then(answer => "" + answer.status)`, path, method), chromedp.EvalAwaitPromise))
 	s.must(err)
 	return status
@@ -189,21 +192,34 @@ func (s *stage) endWithTheKey() {
 	if got := s.ask("GET queues"); got != "401" {
 		s.Errorf("with the session of a key that was revoked: %s", got)
 	}
+	ofBrand, err := s.api.CreateKey(s.Context(), httpapi.KeyRequest{Brand: stageBrand})
+	s.must(err)
+	for _, text := range []string{key.Key, ofBrand.Key} {
+		s.open(s.url)
+		s.signIn(text)
+		s.see("This is not an admin key, or it was revoked.")
+		if strings.Contains(s.daemon.text()+s.addresses(), text) {
+			s.Error("a key is in the log, or in an address")
+		}
+	}
 	s.open(s.url)
-	s.see("Admin key")
-	s.pictureOfLogin()
+	s.pictures("login")
 }
 
-func (s *stage) pictureOfLogin() {
+// pictures takes what is seen in the dark, in the light, and on a telephone, where the way out and the rest still fit.
+func (s *stage) pictures(name string) {
 	s.Helper()
 	for _, scheme := range []string{"dark", "light"} {
 		feature := &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme}
 		_, err := chromedp.Call(s.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{feature}})
 		s.must(err)
-		s.picture("login-" + scheme)
+		s.do(chromedp.Reload())
+		s.see("Sign")
+		s.picture(name + "-" + scheme)
 	}
-	s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(360, 640)))
-	s.picture("login-narrow")
+	s.do(chromedp.EmulateViewport(360, 640))
+	s.picture(name + "-narrow")
+	s.do(chromedp.EmulateViewport(1400, 900))
 }
 
 func (s *stage) askNobodyElse() {

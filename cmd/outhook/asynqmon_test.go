@@ -132,8 +132,12 @@ func row(text string) string {
 // push presses a button of a row: they are there while the mouse is over its last cell.
 func (s *stage) push(text, title string) {
 	s.Helper()
-	s.point(row(text) + "?.lastElementChild")
-	s.press(row(text) + fmt.Sprintf(`?.querySelector('button[title=%q]')`, title))
+	button := row(text) + fmt.Sprintf(`?.querySelector('button[title=%q]')`, title)
+	s.eventually(func() bool { // a page that is still made may move it away again
+		s.point(row(text) + "?.lastElementChild")
+		return s.text(`"" + !!`+button) == "true"
+	}, func() string { return "no " + button })
+	s.press(button)
 }
 
 func TestAsynqmonInABrowser(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 // daemonWith is a daemon that does not run, and has no Redis.
 func daemonWith(t *testing.T, is role, env ...string) *daemon {
 	t.Helper()
-	c, err := config.Load(config.Sources{Env: append(env, "OUTHOOK_REDIS_URL=redis://127.0.0.1:1",
-		"OUTHOOK_AUTH_ADMIN_KEY="+testKey, "OUTHOOK_SECRETS_KEYS="+testSecretKey)})
+	c, err := config.Load(config.Sources{Env: append([]string{"OUTHOOK_REDIS_URL=redis://127.0.0.1:1",
+		"OUTHOOK_AUTH_ADMIN_KEY=" + testKey, "OUTHOOK_SECRETS_KEYS=" + testSecretKey}, env...)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,9 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	if key := strings.TrimSpace(r.PostForm.Get("key")); key != "" { // pasted with the end of its line
 		id, err = h.cfg.AdminKey(r, key)
 	}
+	if err == nil { // which may go by what it remembers: no session begins that would not go on
+		err = h.cfg.StillAdmin(r.Context(), id)
+	}
 	next := h.pageOf(r.PostForm.Get("next"))
 	if err != nil {
 		status, problem := refusal(w, err, bearerChallenge)
