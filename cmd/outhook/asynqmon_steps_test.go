@@ -154,6 +154,14 @@ func (s *stage) lookOnly() {
 	s.open(s.url + "queues/live-0?status=active")
 	s.see(id)
 	s.picture("active")
+	s.answer("slow", http.StatusOK)
+	s.push(id, "Cancel")
+	s.await(id, webhook.StateDelivered)
+	attempts, err := s.api.Attempts(s.Context(), stageBrand, httpapi.AttemptQuery{EventID: id})
+	s.must(err)
+	if made := attempts.Items; len(made) != 2 || made[1].Reason != string(webhook.ReasonInterrupted) || made[0].Number != 1 {
+		s.Errorf("attempts %+v", made)
+	}
 }
 
 // ask sends a request of the page's own to the API, and returns its status.
