@@ -31,6 +31,7 @@ type Dispatcher struct {
 	store     webhook.Store
 	vault     vault
 	past      past
+	heads     heads
 	relief    *redisstore.Relief
 	queue     webhook.Queue
 	sender    webhook.Sender
@@ -94,7 +95,7 @@ func New(cfg Config) (*Dispatcher, error) {
 		cfg.Logger.Info("deliveries may reach more than the public internet", "egress_allow", fmt.Sprint(cfg.Egress.Allow))
 	}
 	d := &Dispatcher{
-		cfg: cfg, log: cfg.Logger, store: store, vault: store, past: store, relief: store.Relief(), queue: tasks, sender: out, egress: out,
+		cfg: cfg, log: cfg.Logger, store: store, vault: store, past: store, heads: store, relief: store.Relief(), queue: tasks, sender: out, egress: out,
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
 		room:  newRoom(cfg.Concurrency, cfg.MaxInFlightPerHost),
 		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers}, doctor: doctor{store, tasks},

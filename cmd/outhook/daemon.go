@@ -19,7 +19,6 @@ import (
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
-	"go.smobi.com/outhook/queue/monitor"
 )
 
 // Bounds of a request to either listener. A body of limits.requestBytes must fit into readFor on a slow line.
@@ -59,9 +58,8 @@ func (d *daemon) join() error {
 		return err
 	}
 	keys := newAuthenticator(d.road, d.set.dispatcher.AdminKeyHash)
-	ask, watch := adminsBy(keys), d.set.monitor
-	watch.Redis, watch.AdminKey = d.rdb, ask.isAdmin
-	pages, err := monitor.New(watch)
+	ask := adminsBy(keys)
+	pages, err := newPages(d.set.monitor, d.rdb, d.road, ask)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -24,7 +25,7 @@ const graceTail = 2 * time.Second
 // settings is a configuration in the terms of the rooms it is for. Every key of config.Keys ends here.
 type settings struct {
 	redis redis.UniversalOptions
-	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and AdminKey.
+	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and what it asks.
 	dispatcher  dispatcher.Config
 	api         httpapi.Config
 	monitor     monitor.Config
@@ -52,11 +53,11 @@ func settingsOf(c config.Config) (settings, error) {
 	if store.TLSConfig, err = redisTLS(c.Redis); err != nil {
 		return settings{}, err
 	}
-	adminKey := c.Auth.AdminKey.Reveal()
+	adminKey := hashOf(c.Auth.AdminKey.Reveal())
 	return settings{
 		redis: store,
 		dispatcher: dispatcher.Config{
-			Secrets: keys, AdminKeyHash: hashOf(adminKey), Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
+			Secrets: keys, AdminKeyHash: adminKey, Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
 			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,
 			MaxInFlightPerHost: c.Delivery.MaxInFlightPerHost, Breaker: webhook.Breaker(c.Breaker), AutoDisableAfter: orNever(c.AutoDisable.After),
 			Durable: durability(c.Redis), PublishWatermark: c.Redis.PublishWatermark, HistoryWatermark: c.Redis.HistoryWatermark,
@@ -67,7 +68,7 @@ func settingsOf(c config.Config) (settings, error) {
 		api: httpapi.Config{
 			PayloadBytes: int(c.Limits.PayloadBytes), RequestBytes: int(c.Limits.RequestBytes), BatchEvents: c.Limits.BatchEvents,
 		},
-		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly},
+		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, SessionKey: sessionKey(c.Secrets, adminKey)},
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
 		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil
@@ -103,6 +104,20 @@ func keyRing(c config.Secrets) (dispatcher.KeyRing, error) {
 		texts[i] = k.ID + ":" + base64.StdEncoding.EncodeToString([]byte(k.Key.Reveal()))
 	}
 	return dispatcher.ParseKeyRing(texts)
+}
+
+// sessionKey is what signs the sessions of browsers: the same in every process of a configuration, and another one when the
+// newest encryption key or auth.adminKey changes, as what was begun with the old admin key is to end. Without encryption keys
+// there is none: only serve needs them.
+func sessionKey(c config.Secrets, adminKey [sha256.Size]byte) []byte {
+	if len(c.Keys) == 0 {
+		return nil
+	}
+	key, err := hkdf.Key(sha256.New, []byte(c.Keys[0].Key.Reveal()), adminKey[:], "outhook asynqmon session", sha256.Size)
+	if err != nil {
+		panic(err) // cannot happen: it is for far longer keys
+	}
+	return key
 }
 
 func egressConfig(c config.Config) (egress.Config, error) {
