@@ -15,6 +15,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/pipeline"
 	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue"
 )
@@ -48,6 +49,8 @@ type Dispatcher struct {
 	pressure  pressure
 	cautions  sync.Once
 	doctor    doctor
+	// tracer is nil when tracing is off.
+	tracer *telemetry.Tracer
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
 	// joint has publishes that arrive together admitted together; nil where each goes alone.
@@ -94,6 +97,7 @@ func New(cfg Config) (*Dispatcher, error) {
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
 		room:  newRoom(cfg.Concurrency, cfg.MaxInFlightPerHost),
 		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers}, doctor: doctor{store, tasks},
+		tracer: telemetry.NewTracer(cfg.Tracing),
 	}
 	d.alarms = newAlarms(func(ctx context.Context, ref webhook.EndpointRef) { _ = d.wake(ctx, ref, false) })
 	d.announcer = newAnnouncer(d.tell)

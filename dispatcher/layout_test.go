@@ -26,13 +26,14 @@ var arrows = map[string][]string{
 	"dispatcher/pipeline":       {},
 	"dispatcher/redisstore":     {"signer", "dispatcher/webhook", "dispatcher/pipeline"},
 	"dispatcher/httpapi":        {"signer", "dispatcher/webhook"},
+	"dispatcher/telemetry":      {"signer", "dispatcher/webhook"},
 	"dispatcher/storetest":      {"signer", "dispatcher/webhook"},
 	"queue":                     {"dispatcher/webhook", "dispatcher/pipeline", "queue/asynqredis"},
 	"queue/asynqredis":          {"dispatcher/pipeline"},
 	"queue/embedded":            {},
 	"queue/embedded/redistest":  {},
 	"queue/monitor":             {"queue", "dispatcher/webhook"},
-	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "queue"},
+	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/telemetry", "queue"},
 	"dispatcher/dispatchertest": {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/redisstore", "queue/embedded"},
 	"cmd/outhook":               {"*"},
 	"cmd/outhook/bench":         {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/httpapi", "queue/embedded", "cmd/outhook/bench/plain"},
@@ -44,6 +45,8 @@ var outside = map[string][]string{
 	"github.com/hibiken/asynq":    {"queue", "queue/monitor", "cmd/outhook/bench/plain"},
 	"github.com/hibiken/asynqmon": {"queue/monitor"},
 	"code.dny.dev/ssrf":           {"dispatcher/egress"},
+	// A host brings its own TracerProvider.
+	"go.opentelemetry.io/otel/sdk/trace": {"cmd/outhook"},
 }
 
 // TestLayout holds the imports of every package against the arrows of the design.

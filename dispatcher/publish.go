@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -56,6 +57,7 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 		}
 		return d.admitTogether(ctx, b.fanouts)
 	})
+	b.spans.End(admitted, err)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +80,8 @@ type batch struct {
 	fanouts []webhook.Fanout
 	// of[i] is the index in results of fanouts[i].
 	of []int
+	// spans are those of the fan-outs, or none.
+	spans telemetry.Publishes
 }
 
 // accept validates every event; those that break a rule have their result.
@@ -93,6 +97,7 @@ func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch 
 		if e.ID == "" {
 			e.ID = webhook.NewID(webhook.EventPrefix)
 		}
+		b.spans, e.Trace = d.tracer.Publish(ctx, b.spans, e)
 		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e, Durable: true}), append(b.of, i)
 	}
 	return b
