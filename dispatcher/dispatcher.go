@@ -183,7 +183,7 @@ func (d *Dispatcher) awaitRedis(ctx context.Context) error {
 // of the host's own. Use [httpapi.New] for a handler that serves admins too.
 func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)) http.Handler {
 	handler, err := httpapi.New(httpapi.Config{
-		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents,
+		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents, Traced: d.tracer != nil,
 		Identify: func(r *http.Request) (webhook.Identity, error) {
 			brand, ok := brandOf(r)
 			if !ok || brand == "" { // "" would be an admin
