@@ -11,6 +11,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/catalog"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue"
 )
@@ -42,6 +43,9 @@ type Config struct {
 	// AdminKeyHash is the SHA-256 of a key that [Dispatcher.Authenticate] takes
 	// for an admin's, beside those of CreateKey. Zero: none.
 	AdminKeyHash [sha256.Size]byte
+
+	// Tracing has publishes and attempts traced. The zero value is off.
+	Tracing telemetry.Tracing
 
 	// Egress says where deliveries may go. The zero value is the public
 	// Internet by https only.
@@ -154,6 +158,9 @@ func (c Config) Validate() error {
 		return webhook.Invalid("BatchEvents", "must be positive")
 	}
 	if err := c.Breaker.Validate(); err != nil {
+		return err
+	}
+	if err := c.Tracing.Validate(); err != nil {
 		return err
 	}
 	return c.Retry.Validate()

@@ -53,6 +53,8 @@ type Dispatcher struct {
 	pressure pressure
 	cautions sync.Once
 	doctor   doctor
+	// tracer is nil when tracing is off.
+	tracer *telemetry.Tracer
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
 	// joint has publishes that arrive together admitted together; nil where each goes alone.
@@ -99,6 +101,7 @@ func New(cfg Config) (*Dispatcher, error) {
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
 		room:  newRoom(cfg.Concurrency, cfg.MaxInFlightPerHost),
 		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers}, doctor: doctor{store, tasks},
+		tracer: telemetry.NewTracer(cfg.Tracing),
 	}
 	d.alarms = newAlarms(func(ctx context.Context, ref webhook.EndpointRef) { _ = d.wake(ctx, ref, false) })
 	d.announcer = newAnnouncer(d.tell)
@@ -188,7 +191,7 @@ func (d *Dispatcher) awaitRedis(ctx context.Context) error {
 // of the host's own. Use [httpapi.New] for a handler that serves admins too.
 func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)) http.Handler {
 	handler, err := httpapi.New(httpapi.Config{
-		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents,
+		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents, Traced: d.tracer != nil,
 		Identify: func(r *http.Request) (webhook.Identity, error) {
 			brand, ok := brandOf(r)
 			if !ok || brand == "" { // "" would be an admin

@@ -169,7 +169,9 @@ func TestMetricsOfTheSystem(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction", "--maxmemory", "1gb")
 	first, second := prometheus.NewRegistry(), prometheus.NewRegistry()
-	d := onServer(t, server, measured(first), func(c *dispatcher.Config) { c.Breaker.Failures, c.Breaker.OpenFor, c.Breaker.MaxOpenFor = 3, time.Hour, time.Hour })
+	d := onServer(t, server, measured(first), func(c *dispatcher.Config) {
+		c.Breaker.Failures, c.Breaker.OpenFor, c.Breaker.MaxOpenFor = 3, time.Hour, time.Hour
+	})
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	r.Answer(answering(http.StatusInternalServerError))
 	publishAll(t, d, "e", 20)

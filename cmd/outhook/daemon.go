@@ -39,6 +39,8 @@ type daemon struct {
 	log  *slog.Logger
 	rdb  redis.UniversalClient
 	road *dispatcher.Dispatcher
+	// traces is nil when nothing is traced.
+	traces *tracer
 	// api is nil in a worker.
 	api, admin *http.Server
 
@@ -52,7 +54,7 @@ type daemon struct {
 func (d *daemon) join() error {
 	cfg := d.set.dispatcher
 	registry := newRegistry(d.role)
-	cfg.Redis, cfg.Logger, cfg.Metrics = d.rdb, d.log, registry
+	cfg.Redis, cfg.Logger, cfg.Metrics, cfg.Tracing = d.rdb, d.log, registry, d.traces.settings(d.set.tracing)
 	var err error
 	if d.road, err = dispatcher.New(cfg); err != nil {
 		return err
@@ -69,6 +71,7 @@ func (d *daemon) join() error {
 	}
 	public := d.set.api
 	public.Service, public.Identify, public.Logger = d.road, keys.Identify, d.log
+	public.Traced = d.traces != nil
 	public.Admitted, public.RequestsAtOnce = admitted, d.requestsAtOnce()
 	handler, err := httpapi.New(public)
 	if err != nil {
@@ -108,7 +111,7 @@ func (d *daemon) ready(ctx context.Context) error {
 
 // run serves until ctx ends or a part fails, and winds down. It returns nil after a clean drain.
 func (d *daemon) run(ctx context.Context) error {
-	defer func() { _ = d.rdb.Close() }()
+	defer d.end()
 	d.failed = make(chan error, 4)
 	if err := d.refuse(ctx); err != nil {
 		return err
@@ -130,6 +133,12 @@ func (d *daemon) run(ctx context.Context) error {
 		failure = d.serveOn()
 	}
 	return errors.Join(failure, d.drain(stopWork))
+}
+
+// end gives back what a daemon has before it runs.
+func (d *daemon) end() {
+	d.traces.close()
+	_ = d.rdb.Close()
 }
 
 // open starts the listeners, that of the operators first.
@@ -235,6 +244,7 @@ func (d *daemon) drain(stopWork context.CancelFunc) error {
 		return errUnfinished
 	}
 	d.closeServers()
+	d.traces.flush(ctx)
 	select {
 	case err := <-d.failed: // a worker that could not drain
 		return err

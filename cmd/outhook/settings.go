@@ -32,6 +32,7 @@ type settings struct {
 	httpListen  string
 	adminListen string
 	log         config.Log
+	tracing     config.Tracing
 	// delay is kept serving after a signal, then grace bounds the rest.
 	delay, grace time.Duration
 }
@@ -70,7 +71,7 @@ func settingsOf(c config.Config) (settings, error) {
 		},
 		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, SessionKey: sessionKey(c.Secrets, adminKey)},
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
-		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
+		log: c.Log, tracing: c.Tracing, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil
 }
 
