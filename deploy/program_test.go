@@ -41,7 +41,7 @@ type installation struct {
 	ids       int
 }
 
-// install starts one that runs until the test ends: it takes the built program, and hopes for 60 s at most.
+// install builds the program and starts one that runs until the test ends; it returns when all of it is ready.
 func install(t *testing.T) *installation {
 	t.Helper()
 	in := &installation{t: t, store: redistest.Start(t, "--maxmemory", fmt.Sprint(maxMemory), "--maxmemory-policy", "noeviction")}

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -40,15 +41,17 @@ func checkQueries(t *testing.T, p *prometheus) {
 		}
 	}
 	p.awaitScrapes("", settled)
-	for where, expr := range queries {
-		if got := p.query(expr); len(got) == 0 && !strings.HasPrefix(expr, "ALERTS{") {
+	defer func() { // whether it came to it or not
+		for where, expr := range queries {
 			t.Errorf("%s: no data for %s", where, expr)
 		}
-	}
+	}()
+	p.await("data for every query", func() bool {
+		maps.DeleteFunc(queries, func(_, expr string) bool { return len(p.query(expr)) > 0 || strings.HasPrefix(expr, "ALERTS{") })
+		return len(queries) == 0
+	})
 	for _, a := range alerts(t) {
 		p.query(quick.hasten(a.Expr)) // without error; that it has data would be an alert
 	}
-	if got := p.firing(""); len(got) > 0 {
-		t.Errorf("alerts fire: %q", got)
-	}
+	p.awaitFiring("", nil)
 }
