@@ -67,6 +67,7 @@ var mistakes = []mistake{
 	{"types", "scaledobject.yaml", "minReplicaCount:", "minReplicas:", "minReplicas"},
 	{"types", "scaledobject.yaml", `threshold: "1000"`, "threshold: 1000", "metadata of type string"},
 	{"types", "podmonitor.yaml", "podMetricsEndpoints:", "endpoints:", "endpoints"},
+	{"types", "prometheusrule.yaml", "expr:", "expression:", "expression"},
 	{"types", "autoscalers.yaml", "minReplicas:", "minReplicaCount:", "minReplicaCount"},
 	{"types", "networkpolicy.yaml", "podSelector: {}", "podSelector: []", "podSelector"},
 

@@ -1,23 +1,15 @@
 package charttest
 
 import (
-	"os"
-	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
 )
 
-const alerts = "../prometheus/alerts.yaml"
-
 // The operator's Prometheus gets the rules that are tested, all of them and as they are.
 func TestRules(t *testing.T) {
-	if _, err := os.Stat(alerts); err != nil {
-		t.Skip("there are no alert rules")
-	}
-	everything := cases(t)[2]
-	everything.values += "monitoring: {rules: {enabled: true, labels: {release: prometheus}}}\n"
-	r, problems := everything.of(t, everything.render(t))
+	production := cases(t)[1]
+	r, problems := production.of(t, production.render(t))
 	if len(problems) > 0 || len(r.rules) != 1 {
 		t.Fatalf("%d objects with rules; %q", len(r.rules), problems)
 	}
@@ -25,19 +17,11 @@ func TestRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := parse(t, read(t, alerts))
-	if text, err := yaml.Marshal(want); err != nil || string(text) != string(got) {
-		t.Errorf("the chart has\n%s\nand %s says\n%s", got, alerts, text)
+	want, err := yaml.Marshal(parse(t, read(t, "../prometheus/alerts.yaml")))
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-// Without the rules nobody thinks that they are there.
-func TestRulesAreRefusedWhenMissing(t *testing.T) {
-	if _, err := os.Stat("../chart/alerts.yaml"); err == nil {
-		t.Skip("this chart has them")
-	}
-	_, err := render(t, releaseName, "monitoring: {rules: {enabled: true}}")
-	if err == nil || !strings.Contains(err.Error(), "alerts.yaml") {
-		t.Errorf("helm says %v", err)
+	if string(got) != string(want) {
+		t.Errorf("the chart has\n%s\nand deploy/prometheus has\n%s", got, want)
 	}
 }
