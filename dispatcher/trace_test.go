@@ -69,7 +69,7 @@ func (s spans) await(t *testing.T, event, verb string, n int) []sdk.ReadOnlySpan
 func valueOf(span sdk.ReadOnlySpan, key string) string {
 	for _, a := range span.Attributes() {
 		if a.Key == attribute.Key(key) {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
@@ -297,7 +297,7 @@ func TestTraceparentToReceivers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := newSpans()
-			d := dispatchertest.Start(t, all.on, func(c *dispatcher.Config) { c.Tracing.Propagate = tt.propagate })
+			d := onServer(t, redistest.Start(t), all.on, func(c *dispatcher.Config) { c.Tracing.Propagate = tt.propagate })
 			r := d.Receiver(t, "acme", webhook.PurposeStatus, func(e *webhook.Endpoint) {
 				if tt.own != "" {
 					e.Headers = map[string]string{"TRACEPARENT": tt.own}
@@ -321,7 +321,7 @@ func TestTraceparentToReceivers(t *testing.T) {
 func TestATestIsTraced(t *testing.T) {
 	t.Parallel()
 	all := newSpans()
-	d := dispatchertest.Start(t, all.on, func(c *dispatcher.Config) { c.Tracing.Propagate = true })
+	d := onServer(t, redistest.Start(t), all.on, func(c *dispatcher.Config) { c.Tracing.Propagate = true })
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	state, _ := trace.ParseTraceState("vendor=15552223333")
 	caller := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, TraceState: state})
