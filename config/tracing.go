@@ -9,7 +9,7 @@ import (
 // otlpURL is where spans go: a collector's base URL, or with a path the whole of it.
 func otlpURL() kind[string] {
 	const rule = "must be http:// or https://, a host and perhaps a port and a path, such as http://127.0.0.1:4318, without user, query and fragment"
-	return scalar("url", rule, []string{strTag}, func(text string) (string, string) {
+	k := scalar("url", rule, []string{strTag}, func(text string) (string, string) {
 		u, err := url.Parse(text)
 		switch {
 		case text == "":
@@ -23,6 +23,12 @@ func otlpURL() kind[string] {
 		}
 		return text, ""
 	}, stringNode)
+	read := k.read
+	k.read = func(in input) string {
+		in.secret = strings.Contains(in.Node.Value, "@") // a password, which is refused and not to be shown
+		return read(in)
+	}
+	return k
 }
 
 // isPort accepts 1 to 65535.
