@@ -133,10 +133,10 @@ func see(w http.ResponseWriter, page string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// pageOf returns a page of ours to go to, the first one for whatever is none.
+// pageOf returns a page of ours to go to, the first one for whatever is none. It is a path always, whatever else is in the text.
 func (h *Handler) pageOf(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.IsAbs() || u.Host != "" || path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") {
+	if err != nil || path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") {
 		return h.root + "/"
 	}
 	below, ours := strings.CutPrefix(u.Path, h.root+"/")
