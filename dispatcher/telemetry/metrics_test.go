@@ -19,7 +19,6 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-
 // busy has metrics of which every series has been counted.
 func busy(t testing.TB) (*telemetry.Metrics, *prometheus.Registry) {
 	t.Helper()
