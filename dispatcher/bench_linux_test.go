@@ -133,7 +133,7 @@ func await(b *testing.B, d *dispatcher.Dispatcher, brands int, received *atomic.
 
 type used struct{ self, redis time.Duration }
 
-func measure(b *testing.B, rdb *redis.Client) used {
+func measure(b *testing.B, rdb redis.UniversalClient) used {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
