@@ -90,7 +90,7 @@ func filledRedis(in *installation, p *prometheus) {
 }
 
 // used is how many bytes Redis has in use.
-func used(p *prometheus, client *redis.Client) int {
+func used(p *prometheus, client redis.UniversalClient) int {
 	p.t.Helper()
 	var bytes int
 	info, err := client.InfoMap(p.t.Context(), "memory").Result()

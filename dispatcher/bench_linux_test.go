@@ -150,7 +150,7 @@ type used struct {
 	mallocs     uint64
 }
 
-func measure(b *testing.B, rdb *redis.Client) used {
+func measure(b *testing.B, rdb redis.UniversalClient) used {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)

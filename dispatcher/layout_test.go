@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"queue":                     {"dispatcher/webhook", "dispatcher/pipeline", "queue/asynqredis"},
 	"queue/asynqredis":          {"dispatcher/pipeline"},
 	"queue/embedded":            {},
-	"queue/embedded/redistest":  {},
+	"queue/embedded/redistest":  {"config"}, // reads redis.url as the program does
 	"queue/monitor":             {"queue", "dispatcher/webhook"},
 	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/telemetry", "queue"},
 	"dispatcher/dispatchertest": {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/redisstore", "queue/embedded"},

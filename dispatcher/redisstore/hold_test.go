@@ -39,7 +39,7 @@ func again() webhook.Reopening {
 }
 
 // settledLongAgo is a delivery whose event is to become a marker, and a second process.
-func settledLongAgo(t *testing.T) (w *world, other *redisstore.Store, client *redis.Client, ref webhook.DeliveryRef) {
+func settledLongAgo(t *testing.T) (w *world, other *redisstore.Store, client redis.UniversalClient, ref webhook.DeliveryRef) {
 	w = newWorld(t, redisstore.Config{})
 	w.endpoint("a")
 	run := w.run("e1", "a")
