@@ -130,6 +130,7 @@ func TestMetricsOfRefusedPublishes(t *testing.T) {
 // TestMetricsWithoutRedis: what it does not answer is refused, and nobody says how all stand.
 func TestMetricsWithoutRedis(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is killed")
 	registry := prometheus.NewRegistry()
 	server := redistest.Start(t, "--appendonly", "yes")
 	d := onServer(t, server, measured(registry))
@@ -202,7 +203,7 @@ func TestMetricsOfTheSystem(t *testing.T) {
 	}
 	mustBe(t, second, absent)
 	admin := server.Admin(t)
-	lead := admin.Keys(t.Context(), "oh:*:lead").Val()
+	lead := redistest.Keys(t, admin, "oh:*:lead")
 	if len(lead) != 1 {
 		t.Fatalf("who speaks for all stands in %v", lead)
 	}
