@@ -159,10 +159,10 @@ func TestADuplicateDoesNotTakeTheTraceOver(t *testing.T) {
 // storedFormat is the first byte of what is kept of an event.
 func storedFormat(t *testing.T, server *redistest.Server, id string) string {
 	t.Helper()
-	rdb := server.Client(t)
-	keys, err := rdb.Keys(t.Context(), "oh:{*}:e:acme:"+id).Result()
-	if err != nil || len(keys) != 1 {
-		t.Fatalf("keys %v, %v", keys, err)
+	rdb := server.Admin(t)
+	keys := redistest.Keys(t, rdb, "oh:{*}:e:acme:"+id)
+	if len(keys) != 1 {
+		t.Fatalf("keys %v", keys)
 	}
 	return rdb.GetRange(t.Context(), keys[0], 0, 0).Val()
 }

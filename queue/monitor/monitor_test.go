@@ -1,6 +1,7 @@
 package monitor_test
 
 import (
+	"fmt"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -163,7 +164,7 @@ func TestPages(t *testing.T) {
 				"/asynqmon/api/queue_stats":                   "live-0",
 				"/asynqmon/api/servers":                       `"servers":[]`,
 				"/asynqmon/api/scheduler_entries":             `"entries":[]`,
-				"/asynqmon/api/redis_info":                    `"cluster":false`,
+				"/asynqmon/api/redis_info":                    fmt.Sprintf(`"cluster":%t`, isCluster(rdb)),
 			} {
 				status, body := s.do("GET", path)
 				if status != 200 || !strings.Contains(body, want) {
@@ -233,4 +234,9 @@ func TestCloseLeavesTheHostsClient(t *testing.T) {
 	if err := rdb.Ping(t.Context()).Err(); err != nil {
 		t.Errorf("the host's client after Close: %v", err)
 	}
+}
+
+func isCluster(rdb redis.UniversalClient) bool {
+	_, cluster := rdb.(*redis.ClusterClient)
+	return cluster
 }
