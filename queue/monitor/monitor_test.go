@@ -1,12 +1,12 @@
 package monitor_test
 
 import (
-	"fmt"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
