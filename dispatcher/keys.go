@@ -50,6 +50,12 @@ func (d *Dispatcher) Keys(ctx context.Context) ([]webhook.APIKey, error) {
 	return within(ctx, d, "keys", d.store.Keys)
 }
 
+// Key returns one API key. It asks Redis each time: one that was revoked is not found. Errors: [webhook.ErrNotFound],
+// [webhook.ErrUnavailable].
+func (d *Dispatcher) Key(ctx context.Context, id string) (webhook.APIKey, error) {
+	return within(ctx, d, "key", func(ctx context.Context) (webhook.APIKey, error) { return d.store.Key(ctx, id) })
+}
+
 // RevokeKey ends an API key, in every process as soon as that does not remember
 // it any more: see [httpapi.Authenticator]. Errors: [webhook.ErrNotFound], [webhook.ErrUnavailable].
 func (d *Dispatcher) RevokeKey(ctx context.Context, id string) error {
@@ -85,5 +91,5 @@ func (d *Dispatcher) Authenticate(ctx context.Context, key string) (webhook.Iden
 	case subtle.ConstantTimeCompare(hash[:], k.Hash[:]) != 1:
 		return webhook.Identity{}, webhook.ErrUnauthorized
 	}
-	return webhook.Identity{Brand: k.Brand}, nil
+	return webhook.Identity{Brand: k.Brand, Key: k.ID}, nil
 }

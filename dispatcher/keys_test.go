@@ -23,10 +23,13 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for text, want := range map[string]string{bootstrap: "", adminText: "", brandText: "acme"} {
-		if who, err := d.Authenticate(t.Context(), text); err != nil || who.Brand != want {
-			t.Errorf("%+v, %v, want brand %q", who, err, want)
+	for text, want := range map[string]webhook.Identity{bootstrap: {}, adminText: {Key: admin.ID}, brandText: {Brand: "acme", Key: brand.ID}} {
+		if who, err := d.Authenticate(t.Context(), text); err != nil || who != want {
+			t.Errorf("%+v, %v, want %+v", who, err, want)
 		}
+	}
+	if k, err := d.Key(t.Context(), brand.ID); err != nil || k != brand {
+		t.Errorf("key %+v, %v", k, err)
 	}
 	last := brandText[:len(brandText)-1] + map[bool]string{true: "0", false: "1"}[strings.HasSuffix(brandText, "1")]
 	for name, text := range map[string]string{
@@ -47,6 +50,9 @@ func TestKeys(t *testing.T) {
 	}
 	if _, err := d.Authenticate(t.Context(), brandText); !errors.Is(err, webhook.ErrUnauthorized) {
 		t.Fatalf("revoked: %v", err)
+	}
+	if _, err := d.Key(t.Context(), brand.ID); !errors.Is(err, webhook.ErrNotFound) {
+		t.Fatalf("key that was revoked: %v", err)
 	}
 	if err := d.RevokeKey(t.Context(), brand.ID); !errors.Is(err, webhook.ErrNotFound) {
 		t.Fatalf("revoked again: %v", err)

@@ -26,6 +26,8 @@ var arrows = map[string][]string{
 	"dispatcher/pipeline":       {},
 	"dispatcher/redisstore":     {"signer", "dispatcher/webhook", "dispatcher/pipeline"},
 	"dispatcher/httpapi":        {"signer", "dispatcher/webhook"},
+	"dispatcher/session":        {},
+	"dispatcher/console":        {"signer", "dispatcher/webhook", "dispatcher/session"},
 	"dispatcher/telemetry":      {"signer", "dispatcher/webhook"},
 	"dispatcher/storetest":      {"signer", "dispatcher/webhook"},
 	"queue":                     {"dispatcher/webhook", "dispatcher/pipeline", "queue/asynqredis"},

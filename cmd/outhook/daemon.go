@@ -76,7 +76,13 @@ func (d *daemon) join() error {
 	if err != nil {
 		return err
 	}
-	d.api = d.server("api", d.leaving(handler))
+	browser := d.set.console
+	browser.Logger = d.log
+	consolePages, err := newConsole(browser, d.road, keys)
+	if err != nil {
+		return err
+	}
+	d.api = d.server("api", d.leaving(withConsole(consolePages, handler)))
 	return nil
 }
 

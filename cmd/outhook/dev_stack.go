@@ -114,10 +114,15 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, metrics 
 		return err
 	}
 	s.closers = append(s.closers, pages.Close)
-	if s.api, err = s.listen(ctx, f.port(8080), api, log); err != nil {
+	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, ask, pages, metrics), log); err != nil {
 		return err
 	}
-	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, ask, pages, metrics), log); err != nil {
+	set.console.Logger, set.console.Asynqmon = log, s.admin.url+"/asynqmon/"
+	browser, err := newConsole(set.console, s.dispatcher, keys)
+	if err != nil {
+		return err
+	}
+	if s.api, err = s.listen(ctx, f.port(8080), withConsole(browser, api), log); err != nil {
 		return err
 	}
 	s.asks, err = httpapi.NewClient(s.api.url, s.adminKey, nil)

@@ -20,6 +20,9 @@ type Identity struct {
 	// Brand is the only brand that the asker may see; empty for an admin, who
 	// may see every brand.
 	Brand string
+	// Key is the id of the API key that was presented; empty for one that has
+	// none, such as that of the configuration.
+	Key string
 }
 
 // Sees tells whether the asker may see a brand.

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
+)
+
+// consoleStage is a daemon on a Redis of its own, a receiver that answers as it is told, and a browser before its console.
+type consoleStage struct {
+	*browser
+	redis  *redistest.Server
+	daemon *child
+	api    *httpapi.Client
+	// url is that of the console, without a slash at its end.
+	url string
+	// receiver is the URL of the receiver, to which paths are added.
+	receiver string
+
+	mu sync.Mutex
+	// answers are those of the receiver by path.
+	answers map[string]http.HandlerFunc
+}
+
+const consoleBrand = "acme"
+
+// consoleFlags let a breaker be seen open, and nothing be retried while somebody looks.
+var consoleFlags = []string{"--retry-initial-interval=1h", "--breaker-failures=2", "--breaker-open-for=1h", "--breaker-max-open-for=1h"}
+
+func newConsoleStage(t *testing.T) *consoleStage {
+	s := &consoleStage{browser: startBrowser(t), redis: redistest.Start(t, "--appendonly", "yes"), answers: map[string]http.HandlerFunc{}}
+	receiver := httptest.NewServer(s)
+	t.Cleanup(receiver.Close)
+	s.receiver = receiver.URL
+	s.daemon = startServe(t, s.redis.Addr(), consoleFlags...)
+	s.api, s.url = s.daemon.client(t), s.daemon.api+"/console"
+	return s
+}
+
+// ServeHTTP is the receiver.
+func (s *consoleStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	s.mu.Lock()
+	answer := s.answers[r.URL.Path]
+	s.mu.Unlock()
+	if answer != nil {
+		answer(w, r)
+	}
+}
+
+func (s *consoleStage) answer(path string, with http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[path] = with
+}
+
+// answerStatus is a handler of one status.
+func answerStatus(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+}
+
+func (s *consoleStage) endpoint(brand, id, purpose string) {
+	s.Helper()
+	_, _, err := s.api.CreateEndpoint(s.Context(), brand, httpapi.EndpointRequest{ID: id, URL: s.receiver + "/" + id, Purpose: purpose})
+	s.must(err)
+}
+
+func (s *consoleStage) publish(brand, eventType string) (id string) {
+	s.Helper()
+	receipt, err := s.api.Publish(s.Context(), brand, httpapi.PublishRequest{Type: eventType, Payload: []byte(`{"clientRef":"order-4711"}`)})
+	s.must(err)
+	return receipt.ID
+}
+
+func (s *consoleStage) await(brand, event, want string) {
+	s.Helper()
+	state := ""
+	s.eventually(func() bool {
+		e, err := s.api.Event(s.Context(), brand, event)
+		if err == nil && len(e.Deliveries) == 1 {
+			state = e.Deliveries[0].State
+		}
+		return state == want
+	}, func() string { return fmt.Sprintf("event %s is %s, not %s", event, state, want) })
+}
+
+// key makes one of a brand, or an admin's.
+func (s *consoleStage) key(brand string) httpapi.Key {
+	s.Helper()
+	made, err := s.api.CreateKey(s.Context(), httpapi.KeyRequest{Brand: brand, Description: "of the console's test"})
+	s.must(err)
+	return made
+}
+
+func (s *consoleStage) signIn(key string) {
+	s.Helper()
+	s.see("API key")
+	if focused := s.text("document.activeElement.name"); focused != "key" {
+		s.Errorf("the focus is on %q", focused)
+	}
+	s.fill("key", key)
+	s.press(button("Sign in"))
+}
+
+// signOut ends the session of the browser.
+func (s *consoleStage) signOut() {
+	s.Helper()
+	s.press(button("Sign out"))
+	s.see("API key")
+}
+
+// button is the one with this text.
+func button(text string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("button, a.button, summary")].find(b => b.innerText.trim() === %q)`, text)
+}
+
+// link is the one with this text.
+func link(text string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("a")].find(a => a.innerText.trim() === %q)`, text)
+}
+
+// pictures keeps a page, light and dark, wide and narrow, where browser.picture keeps one.
+func (s *consoleStage) pictures(name string) {
+	s.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		feature := &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme}
+		_, err := chromedp.Call(s.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{feature}})
+		s.must(err)
+		for size, width := range map[string]int64{"wide": 1280, "narrow": 390} {
+			s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(width, 860)))
+			s.picture(name + "-" + scheme + "-" + size)
+			if over := s.text(`"" + (document.documentElement.scrollWidth - innerWidth)`); over > "0" && !strings.HasPrefix(over, "-") {
+				s.Errorf("%s, %s: %s pixels too wide", name, size, over)
+			}
+		}
+	}
+	s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(1400, 1000)))
+}
+
+// status asks for a page of the console as the browser would, without it.
+func (s *consoleStage) status(method, path, cookie string, header ...string) (int, http.Header, string) {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), method, s.url+path, nil)
+	s.must(err)
+	if cookie != "" {
+		r.Header.Set("Cookie", "outhook_console="+cookie)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 30 * time.Second}
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(r)
+	s.must(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	s.must(err)
+	return answer.StatusCode, answer.Header, string(body)
+}
+
+func TestConsoleInABrowser(t *testing.T) {
+	t.Parallel()
+	s := newConsoleStage(t)
+	s.endpoint(consoleBrand, "status", webhook.PurposeStatus)
+	s.endpoint(consoleBrand, "inbound", webhook.PurposeInbound)
+	s.endpoint("globex", "status", webhook.PurposeStatus)
+	s.signInWrongly()
+	s.lookAtTheBrand()
+	s.lookAtAllBrands()
+	s.endWithTheKey()
+	s.askNobodyElse()
+}
