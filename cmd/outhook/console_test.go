@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -51,13 +50,13 @@ func newConsoleStage(t *testing.T) *consoleStage {
 
 // ServeHTTP is the receiver.
 func (s *consoleStage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body)
 	s.mu.Lock()
 	answer := s.answers[r.URL.Path]
 	s.mu.Unlock()
 	if answer != nil {
 		answer(w, r)
 	}
+	_, _ = io.Copy(io.Discard, r.Body)
 }
 
 func (s *consoleStage) answer(path string, with http.HandlerFunc) {
@@ -123,12 +122,12 @@ func (s *consoleStage) signOut() {
 
 // button is the one with this text.
 func button(text string) string {
-	return fmt.Sprintf(`[...document.querySelectorAll("button, a.button, summary")].find(b => b.innerText.trim() === %q)`, text)
+	return fmt.Sprintf(`[...document.querySelectorAll("button, a.button, summary")].find(b => b.innerText.replace(/\s+/g, " ").trim() === %q)`, text)
 }
 
 // link is the one with this text.
 func link(text string) string {
-	return fmt.Sprintf(`[...document.querySelectorAll("a")].find(a => a.innerText.trim() === %q)`, text)
+	return fmt.Sprintf(`[...document.querySelectorAll("a")].find(a => a.innerText.replace(/\s+/g, " ").trim() === %q)`, text)
 }
 
 // pictures keeps a page, light and dark, wide and narrow, where browser.picture keeps one.
@@ -149,25 +148,10 @@ func (s *consoleStage) pictures(name string) {
 	s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(1400, 1000)))
 }
 
-// status asks for a page of the console as the browser would, without it.
-func (s *consoleStage) status(method, path, cookie string, header ...string) (int, http.Header, string) {
+// enter replaces what stands in the input of a name.
+func (s *consoleStage) enter(name, text string) {
 	s.Helper()
-	r, err := http.NewRequestWithContext(s.Context(), method, s.url+path, nil)
-	s.must(err)
-	if cookie != "" {
-		r.Header.Set("Cookie", "outhook_console="+cookie)
-	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 30 * time.Second}
-	defer client.CloseIdleConnections()
-	answer, err := client.Do(r)
-	s.must(err)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	s.must(err)
-	return answer.StatusCode, answer.Header, string(body)
+	s.must(chromedp.Do(s.within(), chromedp.SetValue(chromedp.CSS("[name="+name+"]"), text)))
 }
 
 func TestConsoleInABrowser(t *testing.T) {
@@ -179,6 +163,11 @@ func TestConsoleInABrowser(t *testing.T) {
 	s.signInWrongly()
 	s.lookAtTheBrand()
 	s.lookAtAllBrands()
+	id, secret := s.makeAnEndpoint()
+	s.testTheEndpoint(secret)
+	s.rotateTheSecret(id, secret)
+	s.changeTheEndpoint(id)
+	s.signOut()
 	s.endWithTheKey()
 	s.askNobodyElse()
 }

@@ -64,6 +64,7 @@ func (h *Handler) routes() {
 	h.on("GET /console/{$}", forAll, (*visit).start)
 	h.on("GET /console/brands/{$}", forOperators, (*visit).findBrand)
 	h.on("GET /console/brands/{brand}/{$}", forBrand, (*visit).overview)
+	h.endpointRoutes()
 	h.on("/console/", forAll, func(*visit) error { return webhook.ErrNotFound })
 }
 
@@ -152,6 +153,14 @@ func rootOf(r *http.Request) string {
 		return "/console"
 	}
 	return before + "/console"
+}
+
+// post reads the form of a request.
+func (v *visit) post() error {
+	if err := v.r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return nil
 }
 
 // see sends the browser to another page, a path below the root.

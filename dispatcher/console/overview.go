@@ -100,7 +100,7 @@ func (v *visit) overview() error {
 	var from, to int
 	body.pager, from, to = pagerOf(v.r, len(rows), endpointsOnPage)
 	body.Endpoints = rows[from:to]
-	return v.show("overview", view{Title: "Endpoints", Tab: "overview", Body: body})
+	return v.show("overview", view{Title: "Endpoints", Tab: "overview", Notice: doings[v.r.FormValue("done")], Body: body})
 }
 
 // endpointRows are all endpoints of the brand, what asks for a look first, and how they are doing together.

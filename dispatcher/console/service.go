@@ -22,6 +22,24 @@ type Service interface {
 
 	// Endpoints returns all endpoints of a brand, in any order.
 	Endpoints(ctx context.Context, brand string) ([]webhook.Endpoint, error)
+	// Endpoint returns one endpoint. Errors: [webhook.ErrNotFound].
+	Endpoint(ctx context.Context, ref webhook.EndpointRef) (webhook.Endpoint, error)
+	// CreateEndpoint stores an endpoint; a secret that it made is in stored.Secrets[0]. The same id with the same settings
+	// again answers what is stored and created=false. Errors: [webhook.ErrConflict], [webhook.ErrLimit].
+	CreateEndpoint(ctx context.Context, e webhook.Endpoint) (stored webhook.Endpoint, created bool, err error)
+	// UpdateEndpoint applies change to what stands, perhaps several times, and answers what stands then. An error of change
+	// is answered as it is. Errors: [webhook.ErrNotFound].
+	UpdateEndpoint(ctx context.Context, ref webhook.EndpointRef, change func(*webhook.Endpoint) error) (webhook.Endpoint, error)
+	// DeleteEndpoint ends an endpoint and what is open for it. Errors: [webhook.ErrNotFound].
+	DeleteEndpoint(ctx context.Context, ref webhook.EndpointRef) error
+	// RotateSecret gives an endpoint a new secret, which is Secrets[0] of the answer. Errors: [webhook.ErrNotFound],
+	// [webhook.ErrLimit].
+	RotateSecret(ctx context.Context, ref webhook.EndpointRef, r webhook.Rotation) (webhook.Endpoint, error)
+	// TestEndpoint sends one signed sample now and answers the attempt; an empty eventType is the first that the endpoint
+	// wants. Takes as long as an attempt may. Errors: [webhook.ErrNotFound], [webhook.ErrBusy].
+	TestEndpoint(ctx context.Context, ref webhook.EndpointRef, eventType string) (webhook.Attempt, error)
+	// CheckURL looks at a URL as a delivery would. Errors: [webhook.ErrBusy].
+	CheckURL(ctx context.Context, brand, url string) (webhook.Check, error)
 	// Health answers how endpoints of one brand are doing, in the order of the input.
 	Health(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Health, error)
 	// DeadLetters returns a page of dead letters, the last to die first.

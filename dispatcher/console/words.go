@@ -13,7 +13,7 @@ import (
 // words are what templates say things with.
 func words() template.FuncMap {
 	return template.FuncMap{
-		"count": count, "clock": clock, "full": full, "ago": ago, "took": took, "share": share, "purpose": purposeText, "list": list,
+		"count": count, "clock": clock, "full": full, "ago": ago, "took": took, "share": share, "purpose": purposeText, "list": list, "phase": phaseText,
 		"add": func(a, b int) int { return a + b }, "open": openOf,
 	}
 }
@@ -98,3 +98,11 @@ func list(texts []string) string { return strings.Join(texts, ", ") }
 
 // openOf counts the deliveries that are not settled.
 func openOf(h webhook.BrandHealth) int { return h.InFlight + h.Waiting + h.Retrying }
+
+// phaseText is the name of a phase of a check.
+func phaseText(name string) string {
+	texts := map[string]string{
+		webhook.PhasePolicy: "Allowed", webhook.PhaseDNS: "DNS", webhook.PhaseConnect: "Connection", webhook.PhaseTLS: "TLS", webhook.PhaseHTTP: "HTTP",
+	}
+	return cmp.Or(texts[name], name)
+}
