@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.smobi.com/outhook/config"
@@ -180,4 +182,81 @@ func readAll(t *testing.T, answer *http.Response) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+// open begins a stream, and returns its lines.
+func (c consoleClient) open(path string) *bufio.Scanner {
+	c.Helper()
+	r, err := http.NewRequestWithContext(c.Context(), http.MethodGet, c.url+path, nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { answer.Body.Close() })
+	if kind := answer.Header.Get("Content-Type"); answer.StatusCode != http.StatusOK || kind != "text/event-stream" {
+		c.Fatalf("%s: %d %s", path, answer.StatusCode, kind)
+	}
+	return bufio.NewScanner(answer.Body)
+}
+
+// awaitLine reads until a line is there, or the end.
+func awaitLine(lines *bufio.Scanner, want string) bool {
+	for lines.Scan() {
+		if lines.Text() == want {
+			return true
+		}
+	}
+	return false
+}
+
+// What stays open ends with the session, and with the process, and there is not too much of it.
+func TestConsoleStreamsEnd(t *testing.T) {
+	t.Parallel()
+	d := startServe(t, redistest.Start(t).Addr(), "--role=api")
+	made, err := d.client(t).CreateKey(t.Context(), httpapi.KeyRequest{Brand: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const live = "/brands/acme/attempts/live"
+	if got := newConsoleClient(t, d.api).status(http.MethodGet, live, nil); got != http.StatusUnauthorized {
+		t.Errorf("without a session: %d", got)
+	}
+	brand, operator := newConsoleClient(t, d.api), newConsoleClient(t, d.api)
+	brand.signIn(made.Key)
+	operator.signIn(testKey)
+	if got := brand.status(http.MethodGet, "/brands/globex/attempts/live", nil); got != http.StatusNotFound {
+		t.Errorf("of another brand: %d", got)
+	}
+	own, others := brand.open(live), operator.open(live)
+	if !awaitLine(own, "event: rows") || !awaitLine(others, "event: rows") {
+		t.Fatal("no rows")
+	}
+	if !awaitLine(operator.open("/brands/other/attempts/live?since=yesterday"), "event: end") {
+		t.Error("a filter that is none does not end")
+	}
+	for range 18 { // beside the two that are open
+		operator.open(live)
+	}
+	if got := operator.status(http.MethodGet, live, nil); got != http.StatusTooManyRequests {
+		t.Errorf("one more than a brand may have: %d", got)
+	}
+	if err := d.client(t).RevokeKey(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	if !awaitLine(own, "event: end") {
+		t.Error("a revoked key does not end what it opened")
+	}
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if awaitLine(others, "event: end") {
+		t.Error("a process that ends ends sessions")
+	}
+	<-d.exited
+	if code := d.cmd.ProcessState.ExitCode(); code != exitDone {
+		t.Errorf("exit code %d with streams open", code)
+	}
 }

@@ -163,6 +163,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	s.signInWrongly()
 	s.lookAtTheBrand()
 	s.lookAtAllBrands()
+	s.watchTheLog()
 	id, secret := s.makeAnEndpoint()
 	s.testTheEndpoint(secret)
 	s.rotateTheSecret(id, secret)

@@ -83,6 +83,7 @@ func (d *daemon) join() error {
 		return err
 	}
 	d.api = d.server("api", d.leaving(withConsole(consolePages, handler)))
+	d.api.RegisterOnShutdown(consolePages.Close)
 	return nil
 }
 

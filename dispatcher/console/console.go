@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/session"
@@ -18,7 +19,7 @@ const (
 	pagesAtOnce = 64
 )
 
-// Handler serves the console. Safe for concurrent use.
+// Handler serves the console. Safe for concurrent use. Before its server shuts down, Close it.
 type Handler struct {
 	Config
 	mux      *http.ServeMux
@@ -29,6 +30,10 @@ type Handler struct {
 	files    files
 	survey   survey
 	room     chan struct{}
+	streams  streams
+	// closing is closed when no connection is to stay open.
+	closing chan struct{}
+	closed  sync.Once
 }
 
 // New returns the console as a handler of "/console/" and what is below it. A host may mount it below a path of its own with
@@ -41,7 +46,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h := &Handler{
 		Config: c, mux: http.NewServeMux(), sessions: session.New(c.Secret, "console session"), origins: http.NewCrossOriginProtection(),
-		policy: policyOf("'none'"), files: readFiles(), room: make(chan struct{}, pagesAtOnce),
+		policy: policyOf("'none'"), files: readFiles(), room: make(chan struct{}, pagesAtOnce), closing: make(chan struct{}),
 	}
 	h.pages = parsePages(h.files)
 	h.routes()
@@ -65,6 +70,8 @@ func (h *Handler) routes() {
 	h.on("GET /console/brands/{$}", forOperators, (*visit).findBrand)
 	h.on("GET /console/brands/{brand}/{$}", forBrand, (*visit).overview)
 	h.endpointRoutes()
+	h.attemptRoutes()
+	h.eventRoutes()
 	h.on("/console/", forAll, func(*visit) error { return webhook.ErrNotFound })
 }
 

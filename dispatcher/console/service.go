@@ -42,6 +42,21 @@ type Service interface {
 	CheckURL(ctx context.Context, brand, url string) (webhook.Check, error)
 	// Health answers how endpoints of one brand are doing, in the order of the input.
 	Health(ctx context.Context, refs []webhook.EndpointRef) ([]webhook.Health, error)
+
+	// Events returns a page of a brand's events, newest first.
+	Events(ctx context.Context, q webhook.EventQuery) (webhook.Page[webhook.EventStatus], error)
+	// Explain says why an event has or has not arrived at each endpoint. Errors: [webhook.ErrNotFound].
+	Explain(ctx context.Context, ref webhook.EventRef) (webhook.Explanation, error)
+	// Attempts returns a page of attempts, the last recorded first.
+	Attempts(ctx context.Context, q webhook.AttemptQuery) (webhook.Page[webhook.Attempt], error)
+	// Resend sends an event once more, to all endpoints that it went to, or with an endpointID to this one. Errors:
+	// [webhook.ErrNotFound]; [webhook.ErrConflict] when the payload is no longer kept.
+	Resend(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Delivery, error)
+	// Cancel ends the open deliveries of an event, or that to one endpoint. Errors: [webhook.ErrNotFound].
+	Cancel(ctx context.Context, ref webhook.EventRef, endpointID string) ([]webhook.Delivery, error)
+	// SignedRequest answers the POST of a delivery as it would be made now, freshly signed, secrets of the endpoint's
+	// headers included. Errors: [webhook.ErrNotFound].
+	SignedRequest(ctx context.Context, ref webhook.DeliveryRef) (webhook.Request, error)
 	// DeadLetters returns a page of dead letters, the last to die first.
 	DeadLetters(ctx context.Context, q webhook.DeadLetterQuery) (webhook.Page[webhook.DeadLetter], error)
 }
