@@ -164,6 +164,8 @@ func TestConsoleInABrowser(t *testing.T) {
 	s.lookAtTheBrand()
 	s.lookAtAllBrands()
 	s.watchTheLog()
+	s.recoverWhatDied()
+	s.deleteWhatDied()
 	id, secret := s.makeAnEndpoint()
 	s.testTheEndpoint(secret)
 	s.rotateTheSecret(id, secret)

@@ -72,6 +72,8 @@ func (h *Handler) routes() {
 	h.endpointRoutes()
 	h.attemptRoutes()
 	h.eventRoutes()
+	h.deadLetterRoutes()
+	h.jobRoutes()
 	h.on("/console/", forAll, func(*visit) error { return webhook.ErrNotFound })
 }
 

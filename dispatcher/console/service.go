@@ -59,4 +59,16 @@ type Service interface {
 	SignedRequest(ctx context.Context, ref webhook.DeliveryRef) (webhook.Request, error)
 	// DeadLetters returns a page of dead letters, the last to die first.
 	DeadLetters(ctx context.Context, q webhook.DeadLetterQuery) (webhook.Page[webhook.DeadLetter], error)
+
+	// StartJob begins a job, which workers do. Errors: [webhook.ErrNotFound] (endpoint).
+	StartJob(ctx context.Context, spec webhook.JobSpec) (webhook.Job, error)
+	// CountJob answers how many deliveries a job would match now, and changes nothing. It may take a while. Errors:
+	// [webhook.ErrNotFound] (endpoint); [webhook.ErrBusy] when it takes too long.
+	CountJob(ctx context.Context, spec webhook.JobSpec) (matched int, err error)
+	// Job returns one job, of whatever brand. Errors: [webhook.ErrNotFound].
+	Job(ctx context.Context, id string) (webhook.Job, error)
+	// Jobs returns a page of jobs, the last begun first.
+	Jobs(ctx context.Context, q webhook.JobQuery) (webhook.Page[webhook.Job], error)
+	// CancelJob ends a job, if it still runs; what it sent goes on. Errors: [webhook.ErrNotFound].
+	CancelJob(ctx context.Context, id string) (webhook.Job, error)
 }
