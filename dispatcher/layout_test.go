@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"queue/embedded":            {},
 	"queue/embedded/redistest":  {},
 	"queue/monitor":             {"queue", "dispatcher/webhook"},
-	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/telemetry", "queue"},
+	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/console", "dispatcher/telemetry", "queue"},
 	"dispatcher/dispatchertest": {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/redisstore", "queue/embedded"},
 	"cmd/outhook":               {"*"},
 	"cmd/outhook/bench":         {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/httpapi", "queue/embedded", "cmd/outhook/bench/plain"},

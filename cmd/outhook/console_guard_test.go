@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"syscall"
@@ -128,20 +127,6 @@ func TestConsoleLeadsNowhereElse(t *testing.T) {
 		answer, _ := newConsoleClient(t, d.api).send(http.MethodPost, "/login", url.Values{"key": {testKey}, "next": {next}})
 		if got := answer.Header.Get("Location"); got != want {
 			t.Errorf("%q leads to %q, not %q", next, got, want)
-		}
-	}
-}
-
-func TestConsoleIsBesideTheAPI(t *testing.T) {
-	named := func(name string) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(name)) })
-	}
-	both := withConsole(named("console"), named("api"))
-	for path, want := range map[string]string{"/": "api", "/v1/keys": "api", "/console": "console", "/console/x": "console", "/consoles": "api", "//console/": "api"} {
-		answer := httptest.NewRecorder()
-		both.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "http://example.com"+path, nil))
-		if got := answer.Body.String(); got != want {
-			t.Errorf("%s is for the %s", path, got)
 		}
 	}
 }

@@ -173,4 +173,5 @@ func TestConsoleInABrowser(t *testing.T) {
 	s.signOut()
 	s.endWithTheKey()
 	s.askNobodyElse()
+	s.comeByLink()
 }

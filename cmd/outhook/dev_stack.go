@@ -16,6 +16,7 @@ import (
 
 	"go.smobi.com/outhook/config"
 	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/monitor"
@@ -122,7 +123,7 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, metrics 
 	if err != nil {
 		return err
 	}
-	if s.api, err = s.listen(ctx, f.port(8080), withConsole(browser, api), log); err != nil {
+	if s.api, err = s.listen(ctx, f.port(8080), console.Beside(api, browser), log); err != nil {
 		return err
 	}
 	s.asks, err = httpapi.NewClient(s.api.url, s.adminKey, nil)

@@ -71,7 +71,7 @@ func settingsOf(c config.Config) (settings, error) {
 			PayloadBytes: int(c.Limits.PayloadBytes), RequestBytes: int(c.Limits.RequestBytes), BatchEvents: c.Limits.BatchEvents,
 		},
 		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly},
-		console:    console.Config{Secret: consoleSecret(c.Secrets, hashOf(adminKey)), Asynqmon: asynqmonURL(c.Admin.Listen)},
+		console:    console.Config{Secret: consoleSecret(c.Secrets, hashOf(adminKey)), Asynqmon: asynqmonURL(c.Admin.Listen), FrameAncestors: c.Console.FrameAncestors},
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
 		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil

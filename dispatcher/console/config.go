@@ -3,6 +3,7 @@ package console
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"go.smobi.com/outhook/dispatcher/session"
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -17,6 +18,9 @@ type Config struct {
 	Key func(r *http.Request, key string) (webhook.Identity, error)
 	// Secret signs what browsers keep of that: the same in every process, at least 32 random bytes. Required with Key.
 	Secret []byte
+	// FrameAncestors are the sites that may have the console in a frame, as "https://app.example.com"; "self" is the console's
+	// own. Empty, and "none" alone, is nobody.
+	FrameAncestors []string
 	// Identify tells who asks, for a host that knows. Nobody signs in or out then. Errors: as Key.
 	Identify func(*http.Request) (webhook.Identity, error)
 	// Logger gets what could not be answered. Defaults to slog.Default().
@@ -46,6 +50,16 @@ func (c Config) validate() error {
 		return webhook.Invalid("Key", "is required, or else Identify")
 	case c.Key != nil && len(c.Secret) < session.MinSecret:
 		return webhook.Invalid("Secret", "must be at least %d bytes", session.MinSecret)
+	}
+	return CheckFrameAncestors("FrameAncestors", c.FrameAncestors)
+}
+
+// CheckFrameAncestors returns a [webhook.FieldError] of the field unless sites are such as [Config.FrameAncestors] takes.
+func CheckFrameAncestors(field string, sites []string) error {
+	for _, site := range sites {
+		if site == "" || strings.ContainsAny(site, " \t\r\n;,'\"") {
+			return webhook.Invalid(field, "must be sites such as https://app.example.com")
+		}
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type Handler struct {
 	Config
 	mux      *http.ServeMux
 	sessions session.Signer
+	links    session.Signer
 	origins  *http.CrossOriginProtection
 	policy   string
 	pages    pages
@@ -45,19 +46,43 @@ func New(c Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		Config: c, mux: http.NewServeMux(), sessions: session.New(c.Secret, "console session"), origins: http.NewCrossOriginProtection(),
-		policy: policyOf("'none'"), files: readFiles(), room: make(chan struct{}, pagesAtOnce), closing: make(chan struct{}),
+		Config: c, mux: http.NewServeMux(), sessions: session.New(c.Secret, "console session"), links: linksOf(c.Secret), origins: http.NewCrossOriginProtection(),
+		policy: policyOf(c.FrameAncestors), files: readFiles(), room: make(chan struct{}, pagesAtOnce), closing: make(chan struct{}),
 	}
 	h.pages = parsePages(h.files)
 	h.routes()
 	return h, nil
 }
 
-// policyOf lets pages run and load what this package has, and be in the frames of some.
-func policyOf(ancestors string) string {
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
-		"base-uri 'none'; frame-ancestors " + ancestors
+// Beside serves the console at its paths, and another handler, which is the API, at all others.
+func Beside(api http.Handler, pages *Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/console" || strings.HasPrefix(r.URL.Path, "/console/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
+
+// policyOf lets pages run and load what this package has, and be in the frames of some.
+func policyOf(ancestors []string) string {
+	sites := []string{"'none'"}
+	if framed(ancestors) {
+		sites = sites[:0]
+		for _, site := range ancestors {
+			if site == "self" {
+				site = "'self'"
+			}
+			sites = append(sites, site)
+		}
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+		"base-uri 'none'; frame-ancestors " + strings.Join(sites, " ")
+}
+
+// framed tells whether anybody may have the console in a frame.
+func framed(ancestors []string) bool { return len(ancestors) > 0 && ancestors[0] != "none" }
 
 func (h *Handler) routes() {
 	h.mux.HandleFunc("GET /console/static/{name}", h.files.serve)
@@ -65,7 +90,11 @@ func (h *Handler) routes() {
 		h.mux.HandleFunc("GET /console/login", h.showLogin)
 		h.mux.HandleFunc("POST /console/login", h.signIn)
 		h.mux.HandleFunc("POST /console/logout", h.signOut)
+		h.mux.HandleFunc("GET /console/enter", h.enter)
 	}
+	h.mux.HandleFunc("GET /console", func(w http.ResponseWriter, r *http.Request) { // the mux would not know the root
+		_ = (&visit{h: h, w: w, r: r, root: rootOf(r)}).see("/")
+	})
 	h.on("GET /console/{$}", forAll, (*visit).start)
 	h.on("GET /console/brands/{$}", forOperators, (*visit).findBrand)
 	h.on("GET /console/brands/{brand}/{$}", forBrand, (*visit).overview)

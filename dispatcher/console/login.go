@@ -16,6 +16,8 @@ type loginView struct {
 	Next string
 	// Foreign: a link of another site led here, with which no cookie comes (SameSite=Strict).
 	Foreign bool
+	// Framed: it is in a frame, where people come by links.
+	Framed bool
 }
 
 // turnAway answers who is not known, or of whom that could not be found out.
@@ -35,7 +37,7 @@ func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 			next = r.RequestURI
 		}
 		foreign := r.Header.Get("Sec-Fetch-Site") == "cross-site"
-		_ = v.show("login", view{Title: "Sign in", Status: http.StatusUnauthorized, Body: loginView{Next: v.pageOf(next), Foreign: foreign}})
+		_ = v.show("login", view{Title: "Sign in", Status: http.StatusUnauthorized, Body: loginView{Next: v.pageOf(next), Foreign: foreign, Framed: r.Header.Get("Sec-Fetch-Dest") == "iframe"}})
 	}
 }
 

@@ -30,6 +30,8 @@ type view struct {
 	// Notice says what was done, Problem what could not be.
 	Notice, Problem string
 	Body            any
+	// Refresh is a page to go to at once.
+	Refresh string
 
 	// Root is the path of the console, Base that of the brand's pages, and Here that of this page with its query.
 	Root, Base, Here, Brand string
@@ -60,7 +62,7 @@ func (v *visit) show(page string, is view) error {
 	is.Root, is.Brand, is.Here = v.root, v.brand, v.root+strings.TrimPrefix(v.r.URL.RequestURI(), "/console")
 	is.Base = v.root + v.base()
 	is.Operator = v.known && v.who.Brand == ""
-	is.CanSignOut, is.Asynqmon = !v.who.until.IsZero(), v.h.Asynqmon
+	is.CanSignOut, is.Asynqmon = !v.who.until.IsZero() && !v.who.link, v.h.Asynqmon
 	if is.Status == 0 {
 		is.Status = http.StatusOK
 	}

@@ -80,8 +80,7 @@ func (h *Handler) stream(pattern string, content func(*visit, context.Context) (
 
 // tell sends what is new until the visit ends, which it says when it is over for good.
 func (v *visit) tell(content func(*visit, context.Context) ([]byte, error)) {
-	ctx, cancel := context.WithTimeout(v.r.Context(), streamFor)
-	defer cancel()
+	ctx, over := v.r.Context(), time.After(streamFor)
 	conn := http.NewResponseController(v.w)
 	_ = conn.SetReadDeadline(time.Time{}) // that of the server is for a request; where there is none to set, it holds
 	v.w.Header().Set("Content-Type", "text/event-stream")
@@ -102,6 +101,8 @@ func (v *visit) tell(content func(*visit, context.Context) ([]byte, error)) {
 		case <-ctx.Done():
 			return
 		case <-v.h.closing:
+			return
+		case <-over:
 			return
 		case <-ticker.C:
 		}

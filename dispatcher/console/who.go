@@ -18,6 +18,8 @@ const (
 // visitor is who asks.
 type visitor struct {
 	webhook.Identity
+	// link: it was begun by a signed link.
+	link bool
 	// until is when the session ends; zero where the host says who asks.
 	until time.Time
 }
@@ -33,8 +35,10 @@ func (h *Handler) visitorOf(r *http.Request) (visitor, error) {
 		if !ok {
 			continue
 		}
-		key, brand, _ := strings.Cut(text, ".")
-		who := visitor{webhook.Identity{Brand: brand, Key: key}, until}
+		who, ok := visitorIn(text, until)
+		if !ok {
+			continue
+		}
 		if err := h.stillGood(r, who); !errors.Is(err, webhook.ErrUnauthorized) {
 			return who, err
 		}
@@ -42,10 +46,23 @@ func (h *Handler) visitorOf(r *http.Request) (visitor, error) {
 	return visitor{}, webhook.ErrUnauthorized
 }
 
+// How what is in a cookie begins: who signed in with a key, or came by a link.
+const byKey, byLink = "key", "link"
+
+// visitorIn reads what a cookie of ours says: how it was begun, the key's id, and the brand, with dots between.
+func visitorIn(text string, until time.Time) (visitor, bool) {
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		return visitor{}, false
+	}
+	who := visitor{Identity: webhook.Identity{Key: parts[1], Brand: parts[2]}, link: parts[0] == byLink, until: until}
+	return who, parts[0] == byKey || who.link && who.Brand != ""
+}
+
 // stillGood asks each time whether the key is there that a session was begun with: one that was revoked ends it at once.
 func (h *Handler) stillGood(r *http.Request, who visitor) error {
 	if who.Key == "" {
-		return nil // that of the configuration, with which the secret of the sessions changes
+		return nil // a link, or the key of the configuration, with which the secret of the sessions changes
 	}
 	key, err := h.Service.Key(r.Context(), who.Key)
 	if errors.Is(err, webhook.ErrNotFound) || err == nil && key.Brand != who.Brand {
@@ -57,7 +74,7 @@ func (h *Handler) stillGood(r *http.Request, who visitor) error {
 // begin has the browser keep who signed in: the key's id and brand, never the key.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request, who webhook.Identity) {
 	until := time.Now().Add(sessionFor)
-	h.setCookie(w, r, h.sessions.Sign(who.Key+"."+who.Brand, until), int(sessionFor.Seconds()))
+	h.setCookie(w, r, h.sessions.Sign(strings.Join([]string{byKey, who.Key, who.Brand}, "."), until), int(sessionFor.Seconds()))
 }
 
 func (h *Handler) setCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
@@ -67,7 +84,8 @@ func (h *Handler) setCookie(w http.ResponseWriter, r *http.Request, value string
 	})
 }
 
-// overTLS tells whether the browser came by https: to us, or, as it says itself, to a proxy before us.
+// overTLS tells whether the browser came by https: to us, or, as it or the proxy says, to a proxy before us. Who lies about
+// it does so about a cookie of its own.
 func overTLS(r *http.Request) bool {
-	return r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://")
+	return r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://") || r.Header.Get("X-Forwarded-Proto") == "https"
 }

@@ -1,8 +1,12 @@
 package console
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 func TestWords(t *testing.T) {
@@ -15,6 +19,21 @@ func TestWords(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestConsoleIsBesideTheAPI(t *testing.T) {
+	h, err := New(Config{Service: &manyBrands{}, Identify: func(*http.Request) (webhook.Identity, error) { return webhook.Identity{}, webhook.ErrNotFound }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := Beside(http.NotFoundHandler(), h)
+	for path, want := range map[string]int{"/": 404, "/v1/keys": 404, "/console": 303, "/console/x": 401, "/consoles": 404, "//console/": 404} {
+		answer := httptest.NewRecorder()
+		both.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "http://example.com"+path, nil))
+		if answer.Code != want {
+			t.Errorf("%s: %d, want %d", path, answer.Code, want)
 		}
 	}
 }
