@@ -21,7 +21,7 @@ func (s *consoleStage) recoverWhatDied() {
 	}
 	s.press(link("given up: look"))
 	s.see("Dead letters", first, "410 Gone")
-	s.pictures("dead-letters")
+	s.look("dead-letters")
 	s.press(button("Resend picked"))
 	s.see("Pick dead letters first")
 	s.answer("/hook", answerStatus(http.StatusOK))
@@ -41,14 +41,14 @@ func (s *consoleStage) recoverWhatWasMissed(brand string, missed []string) {
 	s.see("Sends once more what the endpoint missed")
 	s.press(button("Count only"))
 	s.see("3 deliveries would be sent once more.")
-	s.pictures("recover")
+	s.look("recover")
 	s.enter("perSecond", "soon")
 	s.press(button("Recover"))
 	s.see("perSecond: must be a number above 0, or empty")
 	s.enter("perSecond", "500")
 	s.press(button("Recover"))
 	s.see("Recover", "500 a second at most", "everything has an outcome")
-	s.pictures("job")
+	s.look("job")
 	for _, id := range missed {
 		s.await(brand, id, "delivered")
 	}
@@ -58,7 +58,7 @@ func (s *consoleStage) recoverWhatWasMissed(brand string, missed []string) {
 	s.see("Brands", "mended")
 	s.press(link("Jobs"))
 	s.see("mended", "Recover")
-	s.pictures("jobs")
+	s.look("jobs")
 }
 
 // deleteWhatDied deletes a dead letter, after it was asked whether it is meant.
@@ -73,7 +73,7 @@ func (s *consoleStage) deleteWhatDied() {
 	s.press(`document.querySelector("[name=picked]")`)
 	s.press(button("Delete picked"))
 	s.see("1 picked dead letter will be deleted")
-	s.pictures("deletion")
+	s.look("deletion")
 	s.press(button("Delete"))
 	s.see("Delete dead letters", "Deleted\n1")
 	s.press(link("Dead letters"))

@@ -18,7 +18,7 @@ func (s *consoleStage) watchTheLog() {
 	}
 	id := s.publish(consoleBrand, "message.read")
 	s.see(id, "message.read", "200 OK") // as it arrives
-	s.pictures("attempts")
+	s.look("attempts")
 	s.answer("/status", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusBadRequest)
@@ -28,7 +28,7 @@ func (s *consoleStage) watchTheLog() {
 	s.see(id, "400 Bad Request")
 	s.press(fmt.Sprintf(`[...document.querySelectorAll("tbody tr")].find(row => row.innerText.includes(%q))?.querySelector("a")`, id))
 	s.see("Attempt 1 of message.failed", "Response 400 Bad Request", `</td></table><script>document.title = "tricked"</script>`, "webhook-id", "First byte", "Next attempt")
-	s.pictures("attempt")
+	s.look("attempt")
 	if title := s.text("document.title"); !strings.Contains(title, "outhook") {
 		s.Errorf("a script of a receiver ran: the title is %q", title)
 	}
@@ -40,7 +40,7 @@ func (s *consoleStage) lookAtTheEvent(id string) {
 	s.Helper()
 	s.press(link(id))
 	s.see("Where it went", "retrying", "waits for its next attempt at 20", `"clientRef": "order-4711"`, "not meant")
-	s.pictures("event")
+	s.look("event")
 	s.press(button("curl"))
 	s.see("The POST to status, as a command", "curl -sSi", "webhook-id: "+id)
 	s.press(button("Attempt now"))
@@ -54,7 +54,7 @@ func (s *consoleStage) lookAtTheEvent(id string) {
 	s.see("delivered")
 	s.press(link("Events"))
 	s.see("Published", "1 delivered", "1 waiting", id)
-	s.pictures("events")
+	s.look("events")
 	s.fill("event", id)
 	s.press(button("Show"))
 	s.see("Where it went", id)

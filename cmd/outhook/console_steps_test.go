@@ -14,7 +14,7 @@ func (s *consoleStage) signInWrongly() {
 	s.Helper()
 	page := s.url + "/brands/" + consoleBrand + "/?page=1"
 	s.open(page)
-	s.pictures("login")
+	s.look("login")
 	s.signIn("not-a-key-of-anybody-at-all-12345")
 	s.see("This is not an API key, or it was revoked.")
 	s.signIn(testKey)
@@ -40,7 +40,7 @@ func (s *consoleStage) lookAtTheBrand() {
 	s.open(s.url + "/")
 	s.signIn(s.key(consoleBrand).Key)
 	s.see("brand acme", "Message Status Webhook", "Inbound Message Webhook", "1 failing, 0 disabled", "Failing", "breaker open until", "1 of 1")
-	s.pictures("overview")
+	s.look("overview")
 	s.publish(consoleBrand, "interaction.sms.reply")
 	s.see("2 waiting") // without a hand on the page
 	for _, page := range []string{"/brands/globex/", "/brands/nobody/", "/brands/", "/brands/acme/nothing"} {
@@ -56,7 +56,7 @@ func (s *consoleStage) lookAtAllBrands() {
 	s.open(s.url + "/")
 	s.signIn(testKey)
 	s.see("Brands", "acme", "globex", "1 with an open breaker")
-	s.pictures("operator")
+	s.look("operator")
 	s.press(link("Open breakers"))
 	s.see("acme")
 	if first := s.text(`document.querySelector("tbody th").innerText`); first != "acme" {
@@ -106,21 +106,21 @@ func (s *consoleStage) makeAnEndpoint() (id, secret string) {
 	s.press(button("Sample of message.delivered"))
 	s.see(`"smobiMessageId"`)
 	s.enter("headers", "x-team: crm\nnot a header")
-	s.pictures("form")
+	s.look("form")
 	s.press(button("Create endpoint"))
 	s.see("Headers: must be lines of name: value")
 	s.enter("headers", "x-team: crm")
 	s.fill("timeoutMs", "5")
 	s.press(button("Create endpoint"))
 	s.see("Timeout: must be 1000 to 30000")
-	s.pictures("form-wrong")
+	s.look("form-wrong")
 	s.enter("timeoutMs", "5000")
 	s.press(button("Create endpoint"))
 	s.see("This secret is shown here, and nowhere again.")
 	secret = s.text(`document.getElementById("secret").innerText`)
 	s.press(button("Copy"))
 	s.see("Copied")
-	s.pictures("secret")
+	s.look("secret")
 	s.press(link("To the endpoint"))
 	s.see("Settings", "message.delivered", "x-team", "5,000 ms", "ends with "+secret[len(secret)-4:])
 	if shown := s.text("document.documentElement.outerHTML"); strings.Contains(shown, secret) || strings.Contains(shown, "crm") {
@@ -140,7 +140,7 @@ func (s *consoleStage) testTheEndpoint(secret string) {
 	})
 	s.press(button("Send"))
 	s.see("418 I'm a teapot", "First byte", `<script>document.title = "tricked"</script>`, "x-trick")
-	s.pictures("endpoint")
+	s.look("endpoint")
 	if title := s.text("document.title"); !strings.Contains(title, "outhook") {
 		s.Errorf("a script of a receiver ran: the title is %q", title)
 	}
@@ -169,7 +169,7 @@ func (s *consoleStage) rotateTheSecret(id, old string) {
 	s.Helper()
 	s.press(link("Rotate the secret"))
 	s.see("every attempt then carries both signatures")
-	s.pictures("rotate")
+	s.look("rotate")
 	s.press(button("Rotate"))
 	s.see("Until when the old one signs", "ends with "+old[len(old)-4:])
 	renewed := s.text(`document.getElementById("secret").innerText`)
@@ -183,7 +183,7 @@ func (s *consoleStage) rotateTheSecret(id, old string) {
 	}
 	s.press(link("How to verify"))
 	s.see("Go", "Python", "JavaScript", "webhook.verify(body, req.headers)")
-	s.pictures("verify")
+	s.look("verify")
 }
 
 // changeTheEndpoint edits it, switches it off and on, and deletes it.
@@ -204,7 +204,7 @@ func (s *consoleStage) changeTheEndpoint(id string) {
 	s.see("Enabled: what waited goes on.", "Disable")
 	s.press(link("Delete"))
 	s.see("This cannot be undone", "nothing is open for it")
-	s.pictures("delete")
+	s.look("delete")
 	s.press(button("Delete endpoint"))
 	s.see("Deleted. What was open for it is cancelled.", "The brand has no endpoint yet")
 }

@@ -5,11 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"go.smobi.com/outhook/dispatcher/httpapi"
@@ -28,6 +26,9 @@ type consoleStage struct {
 	// receiver is the URL of the receiver, to which paths are added.
 	receiver string
 
+	// axeSource is the program of axe-core.
+	axeSource string
+
 	mu sync.Mutex
 	// answers are those of the receiver by path.
 	answers map[string]http.HandlerFunc
@@ -40,6 +41,7 @@ var consoleFlags = []string{"--retry-initial-interval=1h", "--breaker-failures=2
 
 func newConsoleStage(t *testing.T) *consoleStage {
 	s := &consoleStage{browser: startBrowser(t), redis: redistest.Start(t, "--appendonly", "yes"), answers: map[string]http.HandlerFunc{}}
+	s.axeSource = s.axe()
 	receiver := httptest.NewServer(s)
 	t.Cleanup(receiver.Close)
 	s.receiver = receiver.URL
@@ -106,9 +108,7 @@ func (s *consoleStage) key(brand string) httpapi.Key {
 func (s *consoleStage) signIn(key string) {
 	s.Helper()
 	s.see("API key")
-	if focused := s.text("document.activeElement.name"); focused != "key" {
-		s.Errorf("the focus is on %q", focused)
-	}
+	s.eventually(func() bool { return s.text("document.activeElement.name") == "key" }, func() string { return "the field has not the focus" })
 	s.fill("key", key)
 	s.press(button("Sign in"))
 }
@@ -130,22 +130,11 @@ func link(text string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("a")].find(a => a.innerText.replace(/\s+/g, " ").trim() === %q)`, text)
 }
 
-// pictures keeps a page, light and dark, wide and narrow, where browser.picture keeps one.
-func (s *consoleStage) pictures(name string) {
+// press is that of the browser, once the page is there with its style: before, what it presses is elsewhere.
+func (s *consoleStage) press(element string) {
 	s.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		feature := &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme}
-		_, err := chromedp.Call(s.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{feature}})
-		s.must(err)
-		for size, width := range map[string]int64{"wide": 1280, "narrow": 390} {
-			s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(width, 860)))
-			s.picture(name + "-" + scheme + "-" + size)
-			if over := s.text(`"" + (document.documentElement.scrollWidth - innerWidth)`); over > "0" && !strings.HasPrefix(over, "-") {
-				s.Errorf("%s, %s: %s pixels too wide", name, size, over)
-			}
-		}
-	}
-	s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(1400, 1000)))
+	s.eventually(func() bool { return s.text("document.readyState") == "complete" }, func() string { return "the page does not load" })
+	s.browser.press(element)
 }
 
 // enter replaces what stands in the input of a name.

@@ -27,6 +27,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Admitted is told of each request of which it is known who asks, and for which there is room. Optional.
 	Admitted func(*http.Request)
+	// Rehearsal is a receiver that the pages switch, for outhook dev. Optional.
+	Rehearsal Rehearsal
 	// Asynqmon is where operators find the queues, a URL to link to. Optional.
 	Asynqmon string
 }

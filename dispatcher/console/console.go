@@ -103,6 +103,7 @@ func (h *Handler) routes() {
 	h.eventRoutes()
 	h.deadLetterRoutes()
 	h.jobRoutes()
+	h.rehearsalRoutes()
 	h.on("/console/", forAll, func(*visit) error { return webhook.ErrNotFound })
 }
 

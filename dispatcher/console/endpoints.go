@@ -72,7 +72,7 @@ func (v *visit) viewOf(e webhook.Endpoint) (endpointView, error) {
 // doings are what pages say was done when they are led to.
 var doings = map[string]string{
 	"saved": "Saved. It is in force for the next attempt of every delivery.", "enabled": "Enabled: what waited goes on.",
-	"disabled": "Disabled: deliveries wait until it is enabled again.", "deleted": "Deleted. What was open for it is cancelled.",
+	"disabled": "Disabled: deliveries wait until it is enabled again.", "deleted": "Deleted. What was open for it is cancelled.", "published": "Published: a sample of each event type.",
 }
 
 func (v *visit) endpoint() error {

@@ -25,6 +25,7 @@ type overviewView struct {
 	// Endpoints are those of the page, what asks for a look first.
 	Endpoints []endpointRow
 	pager
+	Rehearsal Rehearsal
 }
 
 // endpointRow is one endpoint and how it is doing.
@@ -96,7 +97,7 @@ func (v *visit) overview() error {
 	if err != nil {
 		return err
 	}
-	body := overviewView{Sum: sum, Dead: dead}
+	body := overviewView{Sum: sum, Dead: dead, Rehearsal: v.rehearsal()}
 	var from, to int
 	body.pager, from, to = pagerOf(v.r, len(rows), endpointsOnPage)
 	body.Endpoints = rows[from:to]
