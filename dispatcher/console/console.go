@@ -34,6 +34,8 @@ type Handler struct {
 	streams  streams
 	// closing is closed when no connection is to stay open.
 	closing chan struct{}
+	// patterns are those of all pages that want somebody known.
+	patterns []string
 	closed  sync.Once
 }
 
@@ -155,6 +157,7 @@ type visit struct {
 
 // on has a page made for those who may see it.
 func (h *Handler) on(pattern string, a audience, do func(*visit) error) {
+	h.patterns = append(h.patterns, pattern)
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		who, err := h.visitorOf(r)
 		if err != nil {

@@ -57,6 +57,7 @@ func (h *Handler) Close() { h.closed.Do(func() { close(h.closing) }) }
 
 // stream has a page told what content is as it changes, as server-sent events (WHATWG HTML, section 9.2).
 func (h *Handler) stream(pattern string, content func(*visit, context.Context) ([]byte, error)) {
+	h.patterns = append(h.patterns, pattern)
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		who, err := h.visitorOf(r)
 		brand := r.PathValue("brand")
