@@ -31,6 +31,7 @@ type Config struct {
 	Catalog     Catalog
 	Shutdown    Shutdown
 	Asynqmon    Asynqmon
+	Console     Console
 	Log         Log
 	Tracing     Tracing
 }
@@ -232,6 +233,13 @@ type Shutdown struct {
 type Asynqmon struct {
 	// ReadOnly takes away its buttons. Defaults to false.
 	ReadOnly bool
+}
+
+// Console is the pages for people, on the API's listener.
+type Console struct {
+	// FrameAncestors lists the sites that may have the console in a frame: none, self, or such as https://app.example.com
+	// and https://*.example.com. Defaults to none.
+	FrameAncestors []string
 }
 
 // Log is what the process writes to stderr.

@@ -89,6 +89,7 @@ func table() []key {
 		entry("shutdown.delay", duration(0, time.Hour), 5*time.Second, "keep serving after SIGTERM", func(c *Config) *time.Duration { return &c.Shutdown.Delay }),
 		entry("shutdown.grace", duration(time.Second, time.Hour), 40*time.Second, "then finish attempts in flight; more than 37s", func(c *Config) *time.Duration { return &c.Shutdown.Grace }),
 		entry("asynqmon.readOnly", boolean(), false, "asynqmon without buttons", func(c *Config) *bool { return &c.Asynqmon.ReadOnly }),
+		entry("console.frameAncestors", frameAncestors(), []string{NoFrames}, "sites that may have the console in a frame: none, self, or https://app.example.com", func(c *Config) *[]string { return &c.Console.FrameAncestors }),
 		entry("log.level", oneOf(func(l slog.Level) string { return strings.ToLower(l.String()) }, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError),
 			slog.LevelInfo, "least severe level that is logged: debug, info, warn or error", func(c *Config) *slog.Level { return &c.Log.Level }),
 		entry("log.format", oneOf(func(f LogFormat) string { return string(f) }, LogJSON, LogText), LogJSON, "json or text", func(c *Config) *LogFormat { return &c.Log.Format }),

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"go.smobi.com/outhook/dispatcher/catalog"
+	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/telemetry"
@@ -46,6 +47,9 @@ type Config struct {
 
 	// Tracing has publishes and attempts traced. The zero value is off.
 	Tracing telemetry.Tracing
+	// ConsoleFrameAncestors are the sites that may have the console of [Dispatcher.Handler] in a frame, as
+	// "https://app.example.com"; "self" is the host's own. Defaults to none.
+	ConsoleFrameAncestors []string
 
 	// Egress says where deliveries may go. The zero value is the public
 	// Internet by https only.
@@ -139,6 +143,9 @@ func (c Config) WithDefaults() Config {
 // Validate returns a [webhook.FieldError] for the first field whose value is
 // impossible, except those that the rooms below check themselves.
 func (c Config) Validate() error {
+	if err := console.CheckFrameAncestors("ConsoleFrameAncestors", c.ConsoleFrameAncestors); err != nil {
+		return err
+	}
 	switch {
 	case c.Redis == nil:
 		return webhook.Invalid("Redis", "is required")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/catalog"
+	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/pipeline"
@@ -61,7 +62,10 @@ type Dispatcher struct {
 	joint *pipeline.Group[*joined]
 }
 
-var _ httpapi.Service = (*Dispatcher)(nil)
+var (
+	_ httpapi.Service = (*Dispatcher)(nil)
+	_ console.Service = (*Dispatcher)(nil)
+)
 
 // New returns a dispatcher. It sends no command and starts no goroutine. Errors
 // are [webhook.FieldError]s that name the field.
@@ -186,24 +190,28 @@ func (d *Dispatcher) awaitRedis(ctx context.Context) error {
 	}
 }
 
-// Handler returns the HTTP API for a host that knows who asks: brandOf answers
-// the brand of a request, or false. Mount it with http.StripPrefix below a path
-// of the host's own. Use [httpapi.New] for a handler that serves admins too.
+// Handler returns the HTTP API, and the console under "/console/", for a host that knows who asks: brandOf answers the brand
+// of a request, or false. Mount it with http.StripPrefix below a path of the host's own. A page that is told what is new
+// keeps its connection for up to a minute. Use [httpapi.New] and [console.New] for handlers that serve admins too.
 func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)) http.Handler {
-	handler, err := httpapi.New(httpapi.Config{
-		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents, Traced: d.tracer != nil,
-		Identify: func(r *http.Request) (webhook.Identity, error) {
-			brand, ok := brandOf(r)
-			if !ok || brand == "" { // "" would be an admin
-				return webhook.Identity{}, webhook.ErrUnauthorized
-			}
-			return webhook.Identity{Brand: brand}, nil
-		},
+	identify := func(r *http.Request) (webhook.Identity, error) {
+		brand, ok := brandOf(r)
+		if !ok || brand == "" { // "" would be an admin
+			return webhook.Identity{}, webhook.ErrUnauthorized
+		}
+		return webhook.Identity{Brand: brand}, nil
+	}
+	api, err := httpapi.New(httpapi.Config{
+		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents, Traced: d.tracer != nil, Identify: identify,
 	})
 	if err != nil {
 		panic(err) // cannot happen: the fields were validated by New
 	}
-	return handler
+	pages, err := console.New(console.Config{Service: d, Logger: d.log, Identify: identify, FrameAncestors: d.cfg.ConsoleFrameAncestors})
+	if err != nil {
+		panic(err) // cannot happen, as before
+	}
+	return console.Beside(api, pages)
 }
 
 // persist repeats do with growing pauses until it does not fail for want of

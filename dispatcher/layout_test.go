@@ -26,6 +26,9 @@ var arrows = map[string][]string{
 	"dispatcher/pipeline":       {},
 	"dispatcher/redisstore":     {"signer", "dispatcher/webhook", "dispatcher/pipeline"},
 	"dispatcher/httpapi":        {"signer", "dispatcher/webhook"},
+	"dispatcher/session":        {},
+	"dispatcher/curl":           {},
+	"dispatcher/console":        {"signer", "dispatcher/webhook", "dispatcher/session", "dispatcher/curl"},
 	"dispatcher/telemetry":      {"signer", "dispatcher/webhook"},
 	"dispatcher/storetest":      {"signer", "dispatcher/webhook"},
 	"queue":                     {"dispatcher/webhook", "dispatcher/pipeline", "queue/asynqredis"},
@@ -33,7 +36,7 @@ var arrows = map[string][]string{
 	"queue/embedded":            {},
 	"queue/embedded/redistest":  {"config"}, // reads redis.url as the program does
 	"queue/monitor":             {"queue", "dispatcher/webhook"},
-	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/telemetry", "queue"},
+	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/console", "dispatcher/telemetry", "queue"},
 	"dispatcher/dispatchertest": {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/redisstore", "queue/embedded"},
 	"cmd/outhook":               {"*"},
 	"cmd/outhook/bench":         {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/httpapi", "queue/embedded", "cmd/outhook/bench/plain"},

@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
@@ -77,7 +78,14 @@ func (d *daemon) join() error {
 	if err != nil {
 		return err
 	}
-	d.api = d.server("api", d.leaving(handler))
+	browser := d.set.console
+	browser.Logger = d.log
+	consolePages, err := newConsole(browser, d.road, keys)
+	if err != nil {
+		return err
+	}
+	d.api = d.server("api", d.leaving(console.Beside(handler, consolePages)))
+	d.api.RegisterOnShutdown(consolePages.Close)
 	return nil
 }
 

@@ -34,7 +34,7 @@ func devCommand(env []string, listen listenFunc) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Try everything in one process, with sample events",
-		Long: `Runs the API, the workers, asynqmon and a receiver in one process, on an in-memory
+		Long: `Runs the API, the workers, console, asynqmon and a receiver in one process, on an in-memory
 Redis unless --redis names another. Creates a status and an inbound endpoint of the
 brand "demo" at the receiver, publishes a sample of each of the nine event types
 through the API, and prints each delivery as it arrives, with its signature
@@ -42,8 +42,8 @@ verified. Then it prints where everything is, and runs until Ctrl-C.
 
 Not for production: the admin key and the encryption key are made for this run, the
 admin key is printed, and deliveries may reach this machine (127.0.0.0/8 and ::1),
-by http and on any port. The API is on 127.0.0.1:8080 and asynqmon on
-127.0.0.1:8081, or on free ports where these are taken.
+by http and on any port. API and console are on 127.0.0.1:8080, asynqmon is
+on 127.0.0.1:8081, or on free ports where these are taken.
 
 A Redis of --redis must hold no keys of outhook or of another Asynq program; those
 of dev are deleted at the end.
@@ -164,6 +164,7 @@ func (s *devStack) directions(out io.Writer, example sample) {
 	body := fmt.Sprintf(`{"type":%q,"payload":%s}`, example.kind, example.payload)
 	fmt.Fprintf(out, `
   API        %s/v1  (described at %s/docs, and for programs at /openapi.json)
+  console    %s/console/  (sign in with the admin key)
   asynqmon   %s/asynqmon/  (sign in with the admin key)
   receiver   %s/status and /inbound
   admin key  %s
@@ -182,7 +183,7 @@ Or with the other commands (outhook --help lists them; go run ./cmd/outhook is o
 
 Ctrl-C ends it.
 
-`, s.api.url, s.api.url, s.admin.url, s.receiver.url, s.adminKey, s.api.url, s.brand, s.adminKey, shellQuote(body),
+`, s.api.url, s.api.url, s.api.url, s.admin.url, s.receiver.url, s.adminKey, s.api.url, s.brand, s.adminKey, shellQuote(body),
 		s.api.url, s.adminKey, s.brand, s.brand)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"go.smobi.com/outhook/config"
 	"go.smobi.com/outhook/dispatcher"
+	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/signer"
@@ -30,6 +31,8 @@ type devStack struct {
 	brand      string
 	// api, admin and receiver serve on loopback.
 	api, admin, receiver *localServer
+	// rehearsal is how the receiver behaves.
+	rehearsal *devReceiver
 	// asks is a client of api.
 	asks *httpapi.Client
 	// delivering gets the error of workers that ended by themselves, then is closed.
@@ -40,7 +43,12 @@ type devStack struct {
 
 // startDev starts everything; show gets what the receiver gets. Nothing is left running when it errs.
 func startDev(ctx context.Context, f devFlags, log *slog.Logger, show func(arrival)) (*devStack, error) {
-	s := &devStack{brand: "demo", adminKey: "dev_" + randomText(), delivering: make(chan error, 1)}
+	samples, err := newSamples()
+	if err != nil {
+		return nil, err
+	}
+	const brand = "demo"
+	s := &devStack{brand: brand, adminKey: "dev_" + randomText(), delivering: make(chan error, 1), rehearsal: &devReceiver{brand: brand, samples: samples}}
 	if err := s.start(ctx, f, log, show); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -112,13 +120,19 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, metrics 
 		return err
 	}
 	s.closers = append(s.closers, pages.Close)
-	if s.api, err = s.listen(ctx, f.port(8080), api, log); err != nil {
-		return err
-	}
 	if s.admin, err = s.listen(ctx, f.port(8081), adminHandler(s.dispatcher.Ready, ask, pages, metrics), log); err != nil {
 		return err
 	}
+	set.console.Logger, set.console.Asynqmon, set.console.Rehearsal = log, s.admin.url+"/asynqmon/", s.rehearsal
+	browser, err := newConsole(set.console, s.dispatcher, keys)
+	if err != nil {
+		return err
+	}
+	if s.api, err = s.listen(ctx, f.port(8080), console.Beside(api, browser), log); err != nil {
+		return err
+	}
 	s.asks, err = httpapi.NewClient(s.api.url, s.adminKey, nil)
+	s.rehearsal.asks = s.asks
 	return err
 }
 
@@ -160,7 +174,7 @@ func (s *devStack) receive(ctx context.Context, listen listenFunc, log *slog.Log
 		if err != nil {
 			return fmt.Errorf("secret of the %s endpoint: %w", purpose, err)
 		}
-		paths.Handle("/"+purpose, newReceiver([]signer.Verifier{secret}, faults{}, show))
+		paths.Handle("/"+purpose, s.rehearsal.switched(newReceiver([]signer.Verifier{secret}, faults{}, show)))
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// localGrace is how long requests in flight may take once a local server is to end.
-const localGrace = 5 * time.Second
+// localGrace is how long requests in flight may take once a local server is to end. A connection on which nothing came yet, as
+// browsers open them ahead, is in flight to net/http for 5 s.
+const localGrace = 7 * time.Second
 
 // localServer serves one handler on one listener until it is stopped.
 type localServer struct {

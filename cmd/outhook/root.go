@@ -62,7 +62,7 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.`,
 	}
 	root.AddCommand(newDevCommand(env), newServeCommand(env), newPublishCommand(env), newEndpointCommand(env),
 		newEventCommand(env), newAttemptCommand(env), newDeadLetterCommand(env), newRecoverCommand(env), newJobCommand(env),
-		newBrandCommand(env), newKeyCommand(env), newConfigCommand(env), newOpenAPICommand(env),
+		newBrandCommand(env), newKeyCommand(env), newConsoleCommand(env), newConfigCommand(env), newOpenAPICommand(env),
 		newListenCommand(env), newBenchCommand(env), newSignCommand(), newVerifyCommand(), newSecretCommand(env), newDoctorCommand(env), newVersionCommand())
 	root.SetHelpCommand(newHelpCommand())
 	return root

@@ -13,6 +13,7 @@ import (
 	"go.smobi.com/outhook/config"
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/catalog"
+	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -26,9 +27,11 @@ const graceTail = 2 * time.Second
 type settings struct {
 	redis redis.UniversalOptions
 	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and what it asks.
-	dispatcher  dispatcher.Config
-	api         httpapi.Config
-	monitor     monitor.Config
+	dispatcher dispatcher.Config
+	api        httpapi.Config
+	monitor    monitor.Config
+	// console lacks what newConsole gives it, and its Logger.
+	console     console.Config
 	httpListen  string
 	adminListen string
 	log         config.Log
@@ -70,6 +73,7 @@ func settingsOf(c config.Config) (settings, error) {
 			PayloadBytes: int(c.Limits.PayloadBytes), RequestBytes: int(c.Limits.RequestBytes), BatchEvents: c.Limits.BatchEvents,
 		},
 		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, SessionKey: sessionKey(c.Secrets, adminKey)},
+		console:    console.Config{Secret: consoleSecret(c.Secrets, adminKey), Asynqmon: asynqmonURL(c.Admin.Listen), FrameAncestors: c.Console.FrameAncestors},
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
 		log: c.Log, tracing: c.Tracing, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil

@@ -1,8 +1,9 @@
-package main
+package curl
 
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -47,4 +48,10 @@ func shellFormat(text string) string {
 	}
 	out.WriteByte('\'')
 	return out.String()
+}
+
+// harmful tells whether a character could do more to a terminal than be seen: move the cursor, change colours, break the line
+// or turn the direction of text.
+func harmful(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
