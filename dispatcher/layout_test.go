@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"queue/asynqredis":          {"dispatcher/pipeline"},
 	"queue/embedded":            {},
 	"queue/embedded/redistest":  {"config"}, // reads redis.url as the program does
-	"queue/monitor":             {"queue", "dispatcher/webhook"},
+	"queue/monitor":             {"queue", "dispatcher/webhook", "dispatcher/session"},
 	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/console", "dispatcher/telemetry", "queue"},
 	"dispatcher/dispatchertest": {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/redisstore", "queue/embedded"},
 	"cmd/outhook":               {"*"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -16,6 +15,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/session"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/monitor"
 )
@@ -72,8 +72,8 @@ func settingsOf(c config.Config) (settings, error) {
 		api: httpapi.Config{
 			PayloadBytes: int(c.Limits.PayloadBytes), RequestBytes: int(c.Limits.RequestBytes), BatchEvents: c.Limits.BatchEvents,
 		},
-		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, SessionKey: sessionKey(c.Secrets, adminKey)},
-		console:    console.Config{Secret: consoleSecret(c.Secrets, adminKey), Asynqmon: asynqmonURL(c.Admin.Listen), FrameAncestors: c.Console.FrameAncestors},
+		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, SessionKey: sessionSecret(c.Secrets, adminKey)},
+		console:    console.Config{Secret: sessionSecret(c.Secrets, adminKey), Asynqmon: asynqmonURL(c.Admin.Listen), FrameAncestors: c.Console.FrameAncestors},
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
 		log: c.Log, tracing: c.Tracing, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil
@@ -111,18 +111,14 @@ func keyRing(c config.Secrets) (dispatcher.KeyRing, error) {
 	return dispatcher.ParseKeyRing(texts)
 }
 
-// sessionKey is what signs the sessions of browsers: the same in every process of a configuration, and another one when the
+// sessionSecret is what signs the sessions of browsers: the same in every process of a configuration, and another one when the
 // newest encryption key or auth.adminKey changes, as what was begun with the old admin key is to end. Without encryption keys
 // there is none: only serve needs them.
-func sessionKey(c config.Secrets, adminKey [sha256.Size]byte) []byte {
+func sessionSecret(c config.Secrets, adminKey [sha256.Size]byte) []byte {
 	if len(c.Keys) == 0 {
 		return nil
 	}
-	key, err := hkdf.Key(sha256.New, []byte(c.Keys[0].Key.Reveal()), adminKey[:], "outhook asynqmon session", sha256.Size)
-	if err != nil {
-		panic(err) // cannot happen: it is for far longer keys
-	}
-	return key
+	return session.Secret([]byte(c.Keys[0].Key.Reveal()), adminKey)
 }
 
 func egressConfig(c config.Config) (egress.Config, error) {

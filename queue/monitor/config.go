@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"go.smobi.com/outhook/dispatcher/session"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -57,9 +58,6 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// leastSessionKey is the size of what HMAC-SHA256 makes.
-const leastSessionKey = 32
-
 // Validate returns a [webhook.FieldError] for the first field whose value is impossible.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
@@ -70,8 +68,8 @@ func (c Config) Validate() error {
 		return webhook.Invalid("asynqmon.adminKey", "is required")
 	case c.StillAdmin == nil:
 		return webhook.Invalid("asynqmon.stillAdmin", "is required")
-	case len(c.SessionKey) > 0 && len(c.SessionKey) < leastSessionKey:
-		return webhook.Invalid("asynqmon.sessionKey", "must be at least %d bytes", leastSessionKey)
+	case len(c.SessionKey) > 0 && len(c.SessionKey) < session.MinSecret:
+		return webhook.Invalid("asynqmon.sessionKey", "must be at least %d bytes", session.MinSecret)
 	case !rootPath(c.RootPath):
 		return webhook.Invalid("asynqmon.rootPath", "must begin with / and be a plain path of at least one segment, such as /asynqmon")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
 
+	"go.smobi.com/outhook/dispatcher/session"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -27,7 +28,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	cfg = cfg.WithDefaults()
 	if len(cfg.SessionKey) == 0 {
-		cfg.SessionKey = make([]byte, leastSessionKey)
+		cfg.SessionKey = make([]byte, session.MinSecret)
 		rand.Read(cfg.SessionKey)
 	}
 	pages := asynqmon.New(asynqmon.Options{
@@ -43,7 +44,7 @@ func New(cfg Config) (*Handler, error) {
 	// asynqmon would call a Prometheus server through the default client; outbound calls are egress's alone.
 	mux.Handle(cfg.RootPath+"/api/metrics", http.NotFoundHandler())
 
-	h := &Handler{cfg: cfg, root: cfg.RootPath, sessions: sessions{cfg.SessionKey, cfg.RootPath}}
+	h := &Handler{cfg: cfg, root: cfg.RootPath, sessions: newSessions(cfg.SessionKey, cfg.RootPath)}
 	h.pages = dressed(mux, cfg.RootPath)
 	h.serve = http.NewCrossOriginProtection().Handler(http.HandlerFunc(h.route))
 	return h, nil
@@ -101,10 +102,10 @@ func (h *Handler) admitSession(w http.ResponseWriter, r *http.Request) {
 }
 
 // signedIn returns the session of a request. Errors: those of [Config.StillAdmin].
-func (h *Handler) signedIn(r *http.Request) (session, error) {
+func (h *Handler) signedIn(r *http.Request) (visit, error) {
 	is, ok := h.sessions.of(r)
 	if !ok {
-		return session{}, webhook.ErrUnauthorized
+		return visit{}, webhook.ErrUnauthorized
 	}
 	return is, h.cfg.StillAdmin(r.Context(), is.Key)
 }

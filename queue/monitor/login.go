@@ -36,7 +36,7 @@ type loginView struct {
 	Problem string
 	// Foreign: a link of another site led here, with which no cookie comes (SameSite=Strict).
 	Foreign bool
-	Session *session
+	Session *visit
 }
 
 // loginPolicy lets the page be itself, without scripts, and post to us.

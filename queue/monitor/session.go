@@ -1,13 +1,11 @@
 package monitor
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"go.smobi.com/outhook/dispatcher/session"
 )
 
 const (
@@ -16,65 +14,35 @@ const (
 	cookieName = "outhook_asynqmon"
 )
 
-// session is what a cookie says, which holds nothing of the key itself.
-type session struct {
+// visit is what a cookie says, which holds nothing of the key itself.
+type visit struct {
 	// Key is the id of the admin key that it was begun with; empty for the one that has none.
 	Key   string
 	Until time.Time
 }
 
-// sessions signs cookies and reads them: format, key's id, end in Unix seconds, and HMAC-SHA256 of these, with dots between.
+// sessions make cookies and read them.
 type sessions struct {
-	secret []byte
+	signer session.Signer
 	root   string
 }
 
-const formatSession = "1"
-
-func (s sessions) text(is session) string {
-	said := strings.Join([]string{formatSession, is.Key, strconv.FormatInt(is.Until.Unix(), 10)}, ".")
-	return said + "." + base64.RawURLEncoding.EncodeToString(s.sign(said))
-}
-
-// read returns false for whatever text did not make, or made with another secret, and for what is over.
-func (s sessions) read(value string) (session, bool) {
-	end := strings.LastIndexByte(value, '.')
-	if end < 0 {
-		return session{}, false
-	}
-	signature, err := base64.RawURLEncoding.Strict().DecodeString(value[end+1:])
-	if err != nil || !hmac.Equal(signature, s.sign(value[:end])) {
-		return session{}, false
-	}
-	said := strings.Split(value[:end], ".") // ours from here on
-	if len(said) != 3 || said[0] != formatSession {
-		return session{}, false
-	}
-	until, err := strconv.ParseInt(said[2], 10, 64)
-	is := session{Key: said[1], Until: time.Unix(until, 0)}
-	return is, err == nil && time.Now().Before(is.Until)
-}
-
-// sign binds what a cookie says to what it is for, and where.
-func (s sessions) sign(said string) []byte {
-	mac := hmac.New(sha256.New, s.secret)
-	mac.Write([]byte("session\x00" + s.root + "\x00" + said))
-	return mac.Sum(nil)
+func newSessions(key []byte, root string) sessions {
+	return sessions{session.New(key, "asynqmon "+root), root}
 }
 
 // of returns the session of a request: there may be other cookies of the name, set by whoever else is under it.
-func (s sessions) of(r *http.Request) (session, bool) {
+func (s sessions) of(r *http.Request) (visit, bool) {
 	for _, cookie := range r.CookiesNamed(cookieName) {
-		if is, ok := s.read(cookie.Value); ok {
-			return is, true
+		if key, until, ok := s.signer.Read(cookie.Value); ok {
+			return visit{key, until}, true
 		}
 	}
-	return session{}, false
+	return visit{}, false
 }
 
 func (s sessions) begin(w http.ResponseWriter, r *http.Request, key string) {
-	is := session{Key: key, Until: time.Now().Add(sessionFor).Truncate(time.Second)}
-	s.set(w, r, s.text(is), int(sessionFor.Seconds()))
+	s.set(w, r, s.signer.Sign(key, time.Now().Add(sessionFor)), int(sessionFor.Seconds()))
 }
 
 func (s sessions) end(w http.ResponseWriter, r *http.Request) { s.set(w, r, "", -1) }
