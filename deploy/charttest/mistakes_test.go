@@ -36,6 +36,7 @@ var refused = []struct{ name, values, says string }{
 	{"an ingress without hosts", "ingress: {enabled: true}", "hosts"},
 	{"a peer that selects nothing", "networkPolicy: {redis: {to: [{}]}}", "redis"},
 	{"a peer with another name", "networkPolicy: {apiFrom: [{namespace: web}]}", "apiFrom"},
+	{"scrapes too far apart for the gauges that one process exports", "monitoring: {podMonitor: {enabled: true, interval: 1m}}", "interval"},
 	{"nothing at all", "{api: {enabled: false}, worker: {enabled: false}}", "enabled"},
 }
 
