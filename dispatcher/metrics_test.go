@@ -244,6 +244,22 @@ func TestMetricsOfTasksThatWait(t *testing.T) {
 	}
 }
 
+// TestMetricsOfTheClock: one that only publishes, and that nobody asks whether it is ready, measures it all the same.
+func TestMetricsOfTheClock(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	cfg := dispatchertest.Config()
+	client := redistest.Start(t).Client(t)
+	client.AddHook(altered{skew: time.Minute})
+	cfg.Redis, cfg.Metrics = client, registry
+	if _, err := dispatcher.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if skew := gathered(t, registry)["redis_clock_skew_seconds"]; skew < 50 || skew > 70 {
+		t.Errorf("the clock of redis is %g s ahead, not a minute", skew)
+	}
+}
+
 // A registry has them once.
 func TestMetricsRegisteredTwice(t *testing.T) {
 	t.Parallel()

@@ -64,6 +64,11 @@ func (s *system) lookNow(ctx context.Context) (telemetry.System, error) {
 		return telemetry.System{}, errBusyLook
 	}
 	defer s.walking.Unlock()
+	skew, err := s.d.store.Ping(ctx) // Ready measures it too, but nobody may ask a process that only publishes whether it is
+	if err != nil {
+		return telemetry.System{}, err
+	}
+	s.d.skew.note(skew)
 	leads, err := s.d.doctor.store.Lead(ctx, s.owner, leadFor)
 	switch {
 	case err != nil:

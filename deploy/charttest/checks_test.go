@@ -96,6 +96,7 @@ worker:
 service: {type: LoadBalancer, port: 80, annotations: {example.com/internal: "true"}}
 ingress: {enabled: true, hosts: [a.example.com, b.example.com], annotations: {example.com/size: 8m}}
 topologySpreadConstraints: []
+monitoring: {podMonitor: {enabled: true}, rules: {enabled: true}}
 serviceAccount: {create: false, name: outhook-account}
 runAsUser: null
 runAsGroup: null

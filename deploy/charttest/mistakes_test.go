@@ -36,6 +36,7 @@ var refused = []struct{ name, values, says string }{
 	{"an ingress without hosts", "ingress: {enabled: true}", "hosts"},
 	{"a peer that selects nothing", "networkPolicy: {redis: {to: [{}]}}", "redis"},
 	{"a peer with another name", "networkPolicy: {apiFrom: [{namespace: web}]}", "apiFrom"},
+	{"scrapes too far apart for the gauges that one process exports", "monitoring: {podMonitor: {enabled: true, interval: 1m}}", "interval"},
 	{"nothing at all", "{api: {enabled: false}, worker: {enabled: false}}", "enabled"},
 }
 
@@ -102,7 +103,9 @@ var mistakes = []mistake{
 	{"selectors", "networkpolicy.yaml", "      app.kubernetes.io/instance: outhook\n  policyTypes", "      app.kubernetes.io/instance: other\n  policyTypes", "policy"},
 	{"selectors", "networkpolicy.yaml", "port: admin", "port: metrics", "no port metrics"},
 	{"selectors", "podmonitor.yaml", "port: admin", "port: metrics", "no port metrics"},
-	{"selectors", "podmonitor.yaml", "jobLabel: app.kubernetes.io/name", "jobLabel: app", "no job"},
+	{"selectors", "podmonitor.yaml", "replacement: outhook-$1", "replacement: outhook", "the job \"outhook\""},
+	{"selectors", "podmonitor.yaml", "replacement: outhook-$1", "replacement: $1", "the job \"api\""},
+	{"selectors", "podmonitor.yaml", "__meta_kubernetes_pod_label_app_kubernetes_io_component", "__meta_kubernetes_pod_label_component", "the job \"\""},
 	{"selectors", "deployments.yaml", "matchLabelKeys: [app.kubernetes.io/component, pod-template-hash]", "", "another role"},
 	{"selectors", "deployments.yaml", "          labelSelector:\n            matchLabels:\n              app.kubernetes.io/name: outhook", "          labelSelector:\n            matchLabels:\n              app.kubernetes.io/name: hook", "spread"},
 	{"selectors", "ingress.yaml", "name: http", "name: https", "https"},

@@ -3,8 +3,10 @@ package charttest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -63,13 +65,9 @@ func selectorProblems(_ *testing.T, r release) (problems []string) {
 	}
 	for _, monitor := range r.podMonitors {
 		expect("monitor "+monitor.Name, &monitor.Spec.Selector, r.all()...)
-		for _, d := range r.deployments {
-			if job := d.Spec.Template.Labels[monitor.Spec.JobLabel]; job == "" {
-				problems = append(problems, "monitor "+monitor.Name+" has no job for "+role(d))
-			}
-		}
 		for _, endpoint := range monitor.Spec.PodMetricsEndpoints {
 			problems = append(problems, r.portless(monitor.Name, r.all(), intstr.FromString(*endpoint.Port))...)
+			problems = append(problems, r.jobProblems(monitor.Name, endpoint.RelabelConfigs)...)
 		}
 	}
 	for _, service := range r.services {
@@ -79,6 +77,35 @@ func selectorProblems(_ *testing.T, r release) (problems []string) {
 		}
 	}
 	return append(problems, r.nameProblems()...)
+}
+
+// jobProblems: each role has a job of its own, or the pods of one answer for those of the other in OuthookDown, and one that the
+// alert rules know.
+func (r release) jobProblems(who string, relabelings []monitoringv1.RelabelConfig) (problems []string) {
+	seen := map[string]bool{}
+	for _, d := range r.deployments {
+		job := jobOf(d.Spec.Template.Labels, relabelings)
+		if seen[job] || !strings.Contains(job, "outhook") {
+			problems = append(problems, fmt.Sprintf("monitor %s has the job %q for %s", who, job, role(d)))
+		}
+		seen[job] = true
+	}
+	return problems
+}
+
+// jobOf does what Prometheus does, with rules of one label of the pod that is taken as a whole.
+func jobOf(pod map[string]string, relabelings []monitoringv1.RelabelConfig) (job string) {
+	for _, relabel := range relabelings {
+		if relabel.TargetLabel != "job" || len(relabel.SourceLabels) != 1 || relabel.Replacement == nil {
+			continue
+		}
+		for name, value := range pod {
+			if string(relabel.SourceLabels[0]) == "__meta_kubernetes_pod_label_"+strings.NewReplacer(".", "_", "/", "_", "-", "_").Replace(name) {
+				job = strings.ReplaceAll(*relabel.Replacement, "$1", value)
+			}
+		}
+	}
+	return job
 }
 
 // portless are the roles whose container lacks a port that somebody names.

@@ -38,16 +38,25 @@ func New(cfg Config) (*Handler, error) {
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(marked),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(describeResult),
 	})
-	mux := http.NewServeMux()
-	mux.Handle("/", pages)
-	mux.Handle(cfg.RootPath+"/api/", facts{typesOf: cfg.TypesOf, health: cfg.Health}.fill(pages))
-	// asynqmon would call a Prometheus server through the default client; outbound calls are egress's alone.
-	mux.Handle(cfg.RootPath+"/api/metrics", http.NotFoundHandler())
-
 	h := &Handler{cfg: cfg, root: cfg.RootPath, sessions: newSessions(cfg.SessionKey, cfg.RootPath)}
-	h.pages = dressed(mux, cfg.RootPath)
+	h.pages = dressed(split(cfg.RootPath, pages, facts{typesOf: cfg.TypesOf, health: cfg.Health}.fill(pages)), cfg.RootPath)
 	h.serve = http.NewCrossOriginProtection().Handler(http.HandlerFunc(h.route))
 	return h, nil
+}
+
+// split goes by the path as asynqmon's router reads it, decoded; a ServeMux would not know a slash that is encoded.
+func split(root string, pages, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == root+"/api/metrics":
+			// asynqmon would call a Prometheus server through the default client; outbound calls are egress's alone.
+			http.NotFound(w, r)
+		case strings.HasPrefix(r.URL.Path, root+"/api/"):
+			api.ServeHTTP(w, r)
+		default:
+			pages.ServeHTTP(w, r)
+		}
+	})
 }
 
 // ServeHTTP answers a page for signing in, or 401, without an admin key, and 403 for a state-changing request from another site.

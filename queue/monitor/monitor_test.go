@@ -182,6 +182,23 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// asynqmon's router takes an encoded slash for one: what is ours is ours however its path is written.
+func TestEncodedPaths(t *testing.T) {
+	rdb := connect(t)
+	oneTask(t, rdb)
+	s := serve(t, monitor.Config{Redis: rdb})
+	for _, path := range []string{"/asynqmon/api%2Fmetrics", "/asynqmon%2fapi/metrics", "/asynqmon/api%2fmetric%73"} {
+		if status, body := s.do("GET", path); status != 404 {
+			t.Errorf("%s: %d %.200s", path, status, body)
+		}
+	}
+	for _, path := range []string{"/asynqmon/api/queues/live-0/pending_tasks", "/asynqmon/api%2Fqueues%2Flive-0%2Fpending_tasks"} {
+		if status, body := s.do("GET", path); status != 200 || !strings.Contains(body, "brand     acme") {
+			t.Errorf("%s: %d %.500s", path, status, body)
+		}
+	}
+}
+
 const shownWhole = `brand     acme
 event     evt_1
 endpoint  ep_1
