@@ -33,6 +33,7 @@ type Config struct {
 	Asynqmon    Asynqmon
 	Console     Console
 	Log         Log
+	Tracing     Tracing
 }
 
 // Default is the configuration when nothing is set.
@@ -257,3 +258,15 @@ const (
 	LogJSON LogFormat = "json"
 	LogText LogFormat = "text"
 )
+
+// Tracing is where the spans of publishes and attempts go.
+type Tracing struct {
+	// OTLPEndpoint is a collector that takes OTLP over HTTP: a URL without a path gets /v1/traces, one with a path is taken as
+	// it is. Empty is no tracing at all. Defaults to none.
+	OTLPEndpoint string
+	// SampleRatio is the share of publishes that are traced, of those whose caller does not say: one that comes with a
+	// traceparent is traced as that one asks. 0 is only those. Without OTLPEndpoint it means nothing. Defaults to 1.
+	SampleRatio float64
+	// Propagate sends traceparent to receivers. Only with OTLPEndpoint. Defaults to false.
+	Propagate bool
+}

@@ -93,6 +93,9 @@ func table() []key {
 		entry("log.level", oneOf(func(l slog.Level) string { return strings.ToLower(l.String()) }, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError),
 			slog.LevelInfo, "least severe level that is logged: debug, info, warn or error", func(c *Config) *slog.Level { return &c.Log.Level }),
 		entry("log.format", oneOf(func(f LogFormat) string { return string(f) }, LogJSON, LogText), LogJSON, "json or text", func(c *Config) *LogFormat { return &c.Log.Format }),
+		entry("tracing.otlpEndpoint", otlpURL(), "", "collector that gets traces by OTLP over HTTP, such as http://127.0.0.1:4318", func(c *Config) *string { return &c.Tracing.OTLPEndpoint }),
+		entry("tracing.sampleRatio", number(0, 1), 1, "share of publishes that are traced, where the caller does not say", func(c *Config) *float64 { return &c.Tracing.SampleRatio }),
+		entry("tracing.propagate", boolean(), false, "send traceparent to receivers", func(c *Config) *bool { return &c.Tracing.Propagate }),
 	}
 }
 

@@ -98,17 +98,6 @@ func docs(t *testing.T) map[string]string {
 	return found
 }
 
-// What the contract has for later parts must not be accepted and ignored.
-func TestKeysOfLaterPartsAreUnknown(t *testing.T) {
-	for _, path := range []string{"tracing.otlpEndpoint"} {
-		section, field, _ := strings.Cut(path, ".")
-		got := problems(t, config.Sources{File: yamlFile(t, section+": {"+field+": 1}")})
-		if len(got) != 1 || !strings.Contains(got[0], "unknown key") {
-			t.Errorf("%s: %q", path, got)
-		}
-	}
-}
-
 func TestFlagsShowTheirDefaults(t *testing.T) {
 	fs := flags(t)
 	for _, k := range config.Keys() {

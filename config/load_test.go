@@ -167,8 +167,6 @@ func TestBadVariablesAndFlags(t *testing.T) {
 	}{
 		"unknown variable": {config.Sources{Env: []string{"OUTHOOK_AUTH_ADMINKEY=hunter2"}},
 			[]string{"OUTHOOK_AUTH_ADMINKEY: unknown variable; the nearest is OUTHOOK_AUTH_ADMIN_KEY"}},
-		"a later part's variable": {config.Sources{Env: []string{"OUTHOOK_TRACING_OTLP_ENDPOINT=x"}},
-			[]string{"OUTHOOK_TRACING_OTLP_ENDPOINT: unknown variable; the nearest is OUTHOOK_BREAKER_OPEN_FOR"}},
 		"service link": {config.Sources{Env: []string{"OUTHOOK_PORT_8080_TCP=tcp://127.0.0.1:8080"}},
 			[]string{"OUTHOOK_PORT_8080_TCP: unknown variable; the nearest is OUTHOOK_LOG_FORMAT; if Kubernetes set it for a Service, set enableServiceLinks: false in the pod"}},
 		"empty list":  {config.Sources{Env: []string{"OUTHOOK_EGRESS_PORTS="}}, []string{`OUTHOOK_EGRESS_PORTS: egress.ports is "": ` + list}},

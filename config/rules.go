@@ -37,6 +37,8 @@ func conflicts(c Config) []conflict {
 			"queue.serve", "queue.shards", "must name shards below queue.shards, counting from 0"},
 		{c.Limits.RequestBytes <= c.Limits.PayloadBytes,
 			"limits.requestBytes", "limits.payloadBytes", "must be more than limits.payloadBytes"},
+		{c.Tracing.Propagate && c.Tracing.OTLPEndpoint == "",
+			"tracing.propagate", "", "must be together with tracing.otlpEndpoint"},
 		{c.Shutdown.Grace <= MinShutdownGrace,
 			"shutdown.grace", "", fmt.Sprintf("must be more than %s: an attempt may take %s and its task a little longer, and the workers wait for both",
 				short(MinShutdownGrace), short(MaxAttemptTimeout))},

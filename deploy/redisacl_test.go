@@ -241,7 +241,9 @@ func furnish(t *testing.T, rdb redis.UniversalClient) {
 // asynqmon answers the status of a request, "GET queues".
 func asynqmon(t *testing.T, rdb redis.UniversalClient) func(string) int {
 	t.Helper()
-	h, err := monitor.New(monitor.Config{Redis: rdb, AdminKey: func(*http.Request, string) bool { return true }})
+	h, err := monitor.New(monitor.Config{
+		Redis: rdb, AdminKey: func(*http.Request, string) (string, error) { return "", nil }, StillAdmin: func(context.Context, string) error { return nil },
+	})
 	must(t, err)
 	return func(request string) int {
 		method, path, _ := strings.Cut(request, " ")

@@ -33,6 +33,12 @@ func testService(t *testing.T, binary string, s service) {
 	if serves := p.address("http") != ""; serves != slices.Contains(s.Command, "api") {
 		t.Errorf("it listens for the API: %t", serves)
 	}
+	p.terminate(t)
+}
+
+// terminate ends it as compose does.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +72,14 @@ type process struct {
 // start runs the binary with this environment and nothing else, until the test ends at the latest.
 func start(t *testing.T, env []string, binary string, words ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, words...), exited: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env = t.TempDir(), env
+	cmd := exec.Command(binary, words...)
+	cmd.Dir, cmd.Env = t.TempDir(), env
+	return startCommand(t, cmd)
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, exited: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +96,7 @@ func start(t *testing.T, env []string, binary string, words ...string) *process 
 		_ = p.cmd.Process.Kill()
 		<-p.exited
 		if t.Failed() {
-			t.Logf("%q:\n%s", words, strings.Join(p.lines, "\n"))
+			t.Logf("%q:\n%s", cmd.Args, strings.Join(p.lines, "\n"))
 		}
 	})
 	return p

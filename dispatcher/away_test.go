@@ -33,6 +33,7 @@ type fault struct {
 func TestRedisKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	long(t)
+	redistest.OneServer(t, "it is killed and started again: of a failover, see failover_test.go")
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
 	d := onServer(t, server)
 	var faults []fault
@@ -45,6 +46,7 @@ func TestRedisKilledUnderLoad(t *testing.T) {
 // TestNetworkAwayUnderLoad has the network before Redis fail in three ways.
 func TestNetworkAwayUnderLoad(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "a network is staged before one server")
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
 	proxy := redistest.StartProxy(t, server.Addr())
 	rdb := redis.NewClient(redistest.Options(proxy.Addr()))

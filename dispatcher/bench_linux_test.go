@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
@@ -35,7 +38,14 @@ func BenchmarkRoad(b *testing.B) {
 	}
 }
 
-func benchmarkRoad(b *testing.B, brands, endpoints int) {
+// BenchmarkTracedRoad is the first of these with every publish traced, to spans that go nowhere; see telemetry/bench.txt.
+func BenchmarkTracedRoad(b *testing.B) {
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(tracetest.NewNoopExporter()))
+	b.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	benchmarkRoad(b, 1, 1, func(c *dispatcher.Config) { c.Tracing.Provider = provider })
+}
+
+func benchmarkRoad(b *testing.B, brands, endpoints int, change ...func(*dispatcher.Config)) {
 	server := redistest.Start(b, "--appendonly", "yes", "--appendfsync", "everysec")
 	rdb := server.Client(b)
 	var received atomic.Int64
@@ -49,6 +59,9 @@ func benchmarkRoad(b *testing.B, brands, endpoints int) {
 	options.PoolSize = 100
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg.Redis = redis.NewClient(options)
+	for _, c := range change {
+		c(&cfg)
+	}
 	d, err := dispatcher.New(cfg)
 	if err != nil {
 		b.Fatal(err)
@@ -78,6 +91,7 @@ func benchmarkRoad(b *testing.B, brands, endpoints int) {
 	b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
 	b.ReportMetric(float64((after.self-before.self).Microseconds())/deliveries, "self-µs/delivery")
 	b.ReportMetric(float64((after.redis-before.redis).Microseconds())/deliveries, "redis-µs/delivery")
+	b.ReportMetric(float64(after.mallocs-before.mallocs)/deliveries, "allocs/delivery")
 	b.ReportMetric(0, "ns/op")
 	if testing.Verbose() {
 		b.Log("\n" + commandStats(stats, deliveries))
@@ -131,9 +145,12 @@ func await(b *testing.B, d *dispatcher.Dispatcher, brands int, received *atomic.
 	}
 }
 
-type used struct{ self, redis time.Duration }
+type used struct {
+	self, redis time.Duration
+	mallocs     uint64
+}
 
-func measure(b *testing.B, rdb *redis.Client) used {
+func measure(b *testing.B, rdb redis.UniversalClient) used {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
@@ -148,7 +165,9 @@ func measure(b *testing.B, rdb *redis.Client) used {
 		s, _ := strconv.ParseFloat(info["CPU"][name], 64)
 		total += s
 	}
-	return used{self: time.Duration(u.Utime.Nano() + u.Stime.Nano()), redis: time.Duration(total * float64(time.Second))}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return used{mallocs: memory.Mallocs, self: time.Duration(u.Utime.Nano() + u.Stime.Nano()), redis: time.Duration(total * float64(time.Second))}
 }
 
 // commandStats tells calls and time of each command a delivery.

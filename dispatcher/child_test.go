@@ -42,10 +42,10 @@ func sharedKeys(newer ...string) dispatcher.KeyRing {
 }
 
 // child starts this test binary in a role; it is killed when the test ends.
-func child(t *testing.T, role, redisAddr string, env ...string) *exec.Cmd {
+func child(t *testing.T, role, redisURL string, env ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), append(env, childRole+"="+role, childRedis+"="+redisAddr)...)
+	cmd.Env = append(os.Environ(), append(env, childRole+"="+role, childRedis+"="+redisURL)...)
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func runChild() {
 }
 
 func work() error {
-	rdb := redis.NewClient(redistest.Options(os.Getenv(childRedis)))
+	rdb := redis.NewUniversalClient(redistest.OptionsOf(os.Getenv(childRedis)))
 	if point := os.Getenv(childPoint); point != "" {
 		k, err := newKiller(point)
 		if err != nil {

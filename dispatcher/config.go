@@ -12,6 +12,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/redisstore"
+	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue"
 )
@@ -44,6 +45,8 @@ type Config struct {
 	// for an admin's, beside those of CreateKey. Zero: none.
 	AdminKeyHash [sha256.Size]byte
 
+	// Tracing has publishes and attempts traced. The zero value is off.
+	Tracing telemetry.Tracing
 	// ConsoleFrameAncestors are the sites that may have the console of [Dispatcher.Handler] in a frame, as
 	// "https://app.example.com"; "self" is the host's own. Defaults to none.
 	ConsoleFrameAncestors []string
@@ -162,6 +165,9 @@ func (c Config) Validate() error {
 		return webhook.Invalid("BatchEvents", "must be positive")
 	}
 	if err := c.Breaker.Validate(); err != nil {
+		return err
+	}
+	if err := c.Tracing.Validate(); err != nil {
 		return err
 	}
 	return c.Retry.Validate()

@@ -51,11 +51,20 @@ func idle(c *dispatcher.Config) { c.Serve = []string{"bulk-0"} }
 func warm(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	d := onServer(t, server)
-	d.Receiver(t, "warm", webhook.PurposeStatus).Answer(failsFirst) // so that Redis knows the script of a retry too
-	if _, err := d.Publish(t.Context(), eventOf("warm", "warm")); err != nil {
-		t.Fatal(err)
+	brands := 1
+	if _, cluster := d.Redis.(*redis.ClusterClient); cluster {
+		brands = 16 // each master has something of some of them
 	}
-	d.WaitDelivered(t, "warm", "warm")
+	for i := range brands {
+		brand := fmt.Sprint("warm", i)
+		d.Receiver(t, brand, webhook.PurposeStatus).Answer(failsFirst) // so that Redis knows the script of a retry too
+		if _, err := d.Publish(t.Context(), eventOf(brand, "warm")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range brands {
+		d.WaitDelivered(t, fmt.Sprint("warm", i), "warm")
+	}
 	d.Stop()
 }
 
@@ -78,7 +87,7 @@ func TestPublisherKilled(t *testing.T) {
 		for _, id := range []string{"a", "b", "c"} { // one after the other, and so their queues
 			b.endpoint(t, d, brand, nil, func(e *webhook.Endpoint) { e.ID = id })
 		}
-		awaitKilled(t, child(t, "publish", server.Addr(), childBrand+"="+brand, childPoint+"="+point))
+		awaitKilled(t, child(t, "publish", server.URL(), childBrand+"="+brand, childPoint+"="+point))
 	}
 	for i := range either(20, 1) {
 		for j, point := range publisherPoints {
@@ -193,7 +202,7 @@ func killWorkers(t *testing.T, r road, points []string) {
 			}
 		}
 		env := append([]string{childAttempts + "=" + r.attempts, childPoint + "=" + point}, r.env...)
-		awaitKilled(t, child(t, "work", server.Addr(), env...))
+		awaitKilled(t, child(t, "work", server.URL(), env...))
 		killed[brand] = time.Now()
 	}
 	if !isLong() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/egress"
+	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/signer"
 )
@@ -88,12 +89,15 @@ func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim webhook.C
 // attempt makes the POST and records what it led to.
 func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook.Claim) (err error) {
 	defer d.metrics.Begun()()
+	var span *telemetry.Attempt
 	defer func() {
 		if value := recover(); value != nil {
-			err = d.panicked(ctx, run, claim, value)
+			err = d.panicked(ctx, run, claim, span, value)
 		}
+		span.Close()
 	}()
-	a, verdict, err := d.post(ctx, claim, d.cfg.Retry, false)
+	span = d.tracer.Attempt(ctx, claim)
+	a, verdict, err := d.post(ctx, claim, span, d.cfg.Retry, false)
 	if err != nil {
 		return err
 	}
@@ -101,47 +105,48 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook
 		a.ResponseHeader, a.ResponseBody = nil, nil
 	}
 	d.logAttempt(ctx, a, verdict)
-	return d.conclude(ctx, run, claim, a, verdict)
+	d.metrics.Attempted(a, claim.OpenedAt)
+	return d.conclude(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision, Span: span.ID()})
 }
 
 // conclude records an attempt, and has the queue repeat it if that is what it led to.
-func (d *Dispatcher) conclude(ctx context.Context, run webhook.Run, claim webhook.Claim, a *webhook.Attempt, verdict webhook.Verdict) error {
-	d.metrics.Attempted(a, claim.OpenedAt)
-	a.Trigger = claim.Trigger
-	if claim.Probe && a.Trigger == webhook.TriggerDelivery {
-		a.Trigger = webhook.TriggerProbe
-	}
-	if err := d.record(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision}); err != nil {
+func (d *Dispatcher) conclude(ctx context.Context, s webhook.Settlement) error {
+	if err := d.record(ctx, s); err != nil {
 		return err
 	}
-	if verdict.State == webhook.StateRetrying {
-		return &webhook.RetryError{After: time.Until(verdict.NextAttemptAt)}
+	if s.Verdict.State == webhook.StateRetrying {
+		return &webhook.RetryError{After: time.Until(s.Verdict.NextAttemptAt)}
 	}
 	return nil
 }
 
 // panicked records an attempt that our own code broke off. What breaks it every
 // time must not come again for ever.
-func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim webhook.Claim, value any) error {
+func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim webhook.Claim, span *telemetry.Attempt, value any) error {
 	now := time.Now()
 	verdict := webhook.Judge(d.cfg.Retry, facts(claim, webhook.Response{Reason: webhook.ReasonInterrupted}, now, true))
 	d.log.ErrorContext(ctx, "attempt panicked", "brand", run.Brand, "event", run.EventID, "endpoint", run.EndpointID,
 		"panic", webhook.PanicText(value), "in_a_row", verdict.Panics, "stack", string(debug.Stack()))
 	a := newAttempt(claim, egress.RedactURL(claim.Endpoint.URL), now, webhook.Response{}, verdict)
-	return d.conclude(ctx, run, claim, a, verdict)
+	span.End(a, verdict)
+	d.metrics.Attempted(a, claim.OpenedAt)
+	return d.conclude(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision, Span: span.ID()})
 }
 
 // post signs, sends and judges; keepBody keeps the body of a 2xx too. Nothing is recorded.
-func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, retry webhook.Schedule, keepBody bool) (*webhook.Attempt, webhook.Verdict, error) {
+func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, span *telemetry.Attempt, retry webhook.Schedule, keepBody bool) (*webhook.Attempt, webhook.Verdict, error) {
 	started := time.Now()
 	request, err := d.request(claim, started)
 	if err != nil {
 		return nil, webhook.Verdict{}, err
 	}
 	request.KeepBody = keepBody
+	span.Inject(request.Header)
 	response := d.sender.Send(ctx, request)
 	verdict := webhook.Judge(retry, facts(claim, response, time.Now(), false))
-	return newAttempt(claim, egress.RedactURL(request.URL), started, response, verdict), verdict, nil
+	a := newAttempt(claim, egress.RedactURL(request.URL), started, response, verdict)
+	span.End(a, verdict)
+	return a, verdict, nil
 }
 
 func facts(claim webhook.Claim, response webhook.Response, now time.Time, panicked bool) webhook.Facts {
@@ -152,11 +157,14 @@ func facts(claim webhook.Claim, response webhook.Response, now time.Time, panick
 }
 
 func newAttempt(claim webhook.Claim, url string, started time.Time, response webhook.Response, verdict webhook.Verdict) *webhook.Attempt {
-	e := claim.Event
+	e, trigger := claim.Event, claim.Trigger
+	if claim.Probe && trigger == webhook.TriggerDelivery {
+		trigger = webhook.TriggerProbe
+	}
 	return &webhook.Attempt{
 		ID:  webhook.NewID(webhook.AttemptPrefix),
 		Ref: webhook.DeliveryRef{Brand: e.Brand, EventID: e.ID, EndpointID: claim.Endpoint.ID}, Type: e.Type,
-		Number: claim.Number, StartedAt: started, Duration: response.Duration, Phases: response.Phases,
+		Number: claim.Number, Trigger: trigger, StartedAt: started, Duration: response.Duration, Phases: response.Phases,
 		URL: url, Status: response.Status, Outcome: verdict.Outcome, Reason: verdict.Reason,
 		NextAttemptAt: verdict.NextAttemptAt, ResponseHeader: response.Header, ResponseBody: response.Body,
 	}

@@ -32,6 +32,7 @@ type Dispatcher struct {
 	store     webhook.Store
 	vault     vault
 	past      past
+	heads     heads
 	relief    *redisstore.Relief
 	queue     webhook.Queue
 	sender    webhook.Sender
@@ -53,6 +54,8 @@ type Dispatcher struct {
 	pressure pressure
 	cautions sync.Once
 	doctor   doctor
+	// tracer is nil when tracing is off.
+	tracer *telemetry.Tracer
 	// prompt says that the client of Redis ends with its context.
 	prompt bool
 	// joint has publishes that arrive together admitted together; nil where each goes alone.
@@ -98,10 +101,11 @@ func New(cfg Config) (*Dispatcher, error) {
 		cfg.Logger.Info("deliveries may reach more than the public internet", "egress_allow", fmt.Sprint(cfg.Egress.Allow))
 	}
 	d := &Dispatcher{
-		cfg: cfg, log: cfg.Logger, store: store, vault: store, past: store, relief: store.Relief(), queue: tasks, sender: out, egress: out,
+		cfg: cfg, log: cfg.Logger, store: store, vault: store, past: store, heads: store, relief: store.Relief(), queue: tasks, sender: out, egress: out,
 		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
 		room:  newRoom(cfg.Concurrency, cfg.MaxInFlightPerHost),
 		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers}, doctor: doctor{store, tasks},
+		tracer: telemetry.NewTracer(cfg.Tracing),
 	}
 	d.alarms = newAlarms(func(ctx context.Context, ref webhook.EndpointRef) { _ = d.wake(ctx, ref, false) })
 	d.announcer = newAnnouncer(d.tell)
@@ -198,7 +202,7 @@ func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)
 		return webhook.Identity{Brand: brand}, nil
 	}
 	api, err := httpapi.New(httpapi.Config{
-		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents, Identify: identify,
+		Service: d, Logger: d.log, PayloadBytes: d.cfg.PayloadBytes, BatchEvents: d.cfg.BatchEvents, Traced: d.tracer != nil, Identify: identify,
 	})
 	if err != nil {
 		panic(err) // cannot happen: the fields were validated by New

@@ -52,6 +52,7 @@ func urlOf(t *testing.T, s *httptest.Server) string {
 
 func TestDoctorSeesFailingBrands(t *testing.T) {
 	t.Parallel()
+	redistest.NotCluster(t, "the doctor tells the addresses of its nodes")
 	d := onServer(t, redistest.Start(t), easily)
 	good := answersWith(t, 204)
 	failsWith(t, d, "well", good, good, good, good)
@@ -77,6 +78,7 @@ func TestDoctorSuspectsOurWayOut(t *testing.T) {
 
 func TestDoctorSeesCertificates(t *testing.T) {
 	t.Parallel()
+	redistest.NotCluster(t, "the doctor tells the addresses of its nodes")
 	failing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	trusted, gone := httptest.NewTLSServer(failing), httptest.NewTLSServer(failing)
 	goneURL := gone.URL
@@ -141,7 +143,7 @@ func TestDoctorOnWrongKeyWithoutCanary(t *testing.T) {
 	server := redistest.Start(t)
 	d, _ := lostDelivery(t, server, untouched)
 	rdb := server.Admin(t)
-	if n := rdb.Del(t.Context(), rdb.Keys(t.Context(), "oh:*:canaries").Val()...).Val(); n != 1 {
+	if n := rdb.Del(t.Context(), redistest.Keys(t, rdb, "oh:*:canaries")...).Val(); n != 1 {
 		t.Fatalf("%d canaries", n)
 	}
 	says(t, d, wantOK("encryption keys"))
@@ -153,7 +155,7 @@ func TestDoctorOnWhatItCannotRead(t *testing.T) {
 	server := redistest.Start(t)
 	d, _ := lostDelivery(t, server, untouched)
 	rdb := server.Admin(t)
-	if err := rdb.HSet(t.Context(), rdb.Keys(t.Context(), "*:p:acme:ep").Val()[0], "settings", "9{}").Err(); err != nil {
+	if err := rdb.HSet(t.Context(), redistest.Keys(t, rdb, "*:p:acme:ep")[0], "settings", "9{}").Err(); err != nil {
 		t.Fatal(err)
 	}
 	says(t, d, wantWarn("encryption keys", "this version cannot read them: acme:ep"))

@@ -31,6 +31,7 @@ func share(t *testing.T, server *redistest.Server, of float64) {
 
 func TestDoctorOnServers(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "each server has lines of its own: TestDoctorOnACluster")
 	for name, tt := range map[string]struct {
 		options []string
 		change  func(*dispatcher.Config)
@@ -108,6 +109,7 @@ func (a altered) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func TestDoctorOnWhatServersSay(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "what one server says of itself is staged")
 	server := redistest.Start(t, "--appendonly", "yes")
 	follower := redistest.StartReplica(t, server)
 	follows := "ip=10.0.0.1,port=6379,state=%s,offset=%d,lag=%d"
@@ -143,6 +145,7 @@ func TestDoctorOnWhatServersSay(t *testing.T) {
 func TestDoctorSeesAReplicaHang(t *testing.T) {
 	t.Parallel()
 	long(t)
+	redistest.OneServer(t, "its replica is frozen")
 	server := redistest.Start(t)
 	replica := redistest.StartReplica(t, server)
 	d := notRun(t, server.Client(t), asIs)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,7 @@ func admin(c *dispatcher.Config) { c.AdminKeyHash[0] = 1 }
 // TestDoctorIsContent has everything well: each check has one line, which is ok.
 func TestDoctorIsContent(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "each server has lines of its own: TestDoctorOnACluster")
 	server := redistest.Start(t, "--appendonly", "yes", "--maxmemory", "100mb")
 	d := onServer(t, server, admin)
 	d.Receiver(t, "acme", webhook.PurposeStatus)
@@ -110,24 +112,30 @@ func TestDoctorChangesNothing(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	d, run := lostDelivery(t, server, orphan.lose)
-	written := func() string {
-		_, after, _ := strings.Cut(server.Admin(t).Info(t.Context(), "persistence").Val(), "rdb_changes_since_last_save:")
-		count, _, _ := strings.Cut(after, "\r\n")
-		return count
+	written := func() (all int) {
+		redistest.Each(t, server.Admin(t), func(ctx context.Context, node *redis.Client) error {
+			_, after, _ := strings.Cut(node.Info(ctx, "persistence").Val(), "rdb_changes_since_last_save:")
+			count, _, _ := strings.Cut(after, "\r\n")
+			n, err := strconv.Atoi(count)
+			all += n
+			return err
+		})
+		return all
 	}
 	before := written()
-	if before == "" || before == "0" {
-		t.Fatalf("%q changes were counted before", before)
+	if before == 0 {
+		t.Fatal("no changes were counted before")
 	}
 	says(t, d, wantBad("orphans", run.EventID), wantBad("admin key"))
 	if after := written(); after != before {
-		t.Errorf("%s changes before, %s after", before, after)
+		t.Errorf("%d changes before, %d after", before, after)
 	}
 }
 
 // TestDoctorWithoutRedis says one line, whatever is in the way.
 func TestDoctorWithoutRedis(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "what is in the way is staged before one server")
 	server := redistest.Start(t)
 	hole := redistest.StartProxy(t, server.Addr())
 	hole.Blackhole()
@@ -190,6 +198,7 @@ func (g going) orGone(next func() error, cmds ...redis.Cmder) error {
 // TestRedisGoesWhileTheDoctorLooks ends the visit: what was found, what is not known, and that Redis is away.
 func TestRedisGoesWhileTheDoctorLooks(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "what one server answers is staged")
 	rdb := redistest.Start(t).Client(t)
 	rdb.AddHook(going{"smembers", make(chan struct{})}) // the list of queues
 	findings := says(t, notRun(t, rdb, asIs), wantOK("eviction"), wantBad("workers", "not known: ", "connection reset"), wantBad("redis", "does not answer"))
@@ -201,6 +210,7 @@ func TestRedisGoesWhileTheDoctorLooks(t *testing.T) {
 // TestDoctorWithoutRights tells what it may not see, and goes on.
 func TestDoctorWithoutRights(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "users are made of one server")
 	server := redistest.Start(t)
 	rights := []any{"ACL", "SETUSER", "narrow", "on", "nopass", "~*", "+@all", "-info", "-smembers"}
 	if err := server.Admin(t).Do(t.Context(), rights...).Err(); err != nil {
@@ -243,7 +253,7 @@ func lostDelivery(t *testing.T, server *redistest.Server, damage func(orphan)) (
 func backdate(t *testing.T, server *redistest.Server, pattern, member string, by time.Duration) {
 	t.Helper()
 	rdb := server.Admin(t)
-	for _, key := range rdb.Keys(t.Context(), pattern).Val() {
+	for _, key := range redistest.Keys(t, rdb, pattern) {
 		if rdb.ZScore(t.Context(), key, member).Err() != nil {
 			continue
 		}

@@ -188,7 +188,7 @@ func TestDoctorSeesWhatIsOpenLong(t *testing.T) {
 	says(t, d, wantWarn("oldest open", "2 d: event later3 for acme:ep", "given up in ", "outhook event explain later3 --brand acme"))
 
 	rdb := server.Admin(t)
-	record := rdb.Keys(t.Context(), "*:d:acme:ep:e1").Val()[0]
+	record := redistest.Keys(t, rdb, "*:d:acme:ep:e1")[0]
 	began := time.Now().Add(-76 * time.Hour).UnixMilli()
 	if err := rdb.HSet(t.Context(), record, "pub", began).Err(); err != nil {
 		t.Fatal(err)

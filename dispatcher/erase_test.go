@@ -47,7 +47,7 @@ func TestEraseBrand(t *testing.T) {
 	}
 	wantAccount(t, awaitJob(t, d, j.ID), webhook.Account{Matched: len(ids), Deleted: len(ids)})
 	tests := 0
-	for _, key := range server.Admin(t).Keys(t.Context(), "oh:*:acme*").Val() {
+	for _, key := range redistest.Keys(t, server.Admin(t), "oh:*:acme*") {
 		switch kind := strings.Split(key, ":")[2]; kind {
 		case "p": // the tombstone
 		case "d": // of the test, which is no delivery of an event

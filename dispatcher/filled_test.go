@@ -22,7 +22,7 @@ import (
 type filled struct {
 	*testing.T
 	server *redistest.Server
-	admin  *redis.Client
+	admin  redis.UniversalClient
 	store  *redisstore.Store
 	d      *dispatchertest.Dispatcher
 	log    diary
@@ -37,6 +37,7 @@ const (
 )
 
 func newFilled(t *testing.T, events int) *filled {
+	redistest.OneServer(t, "about the memory of one")
 	f := &filled{T: t, server: redistest.Start(t, "--maxmemory-policy", "noeviction", "--maxmemory", "1gb")}
 	f.admin = f.server.Admin(t)
 	f.must(f.admin.Set(t.Context(), "ballast", strings.Repeat("x", ballast), 0).Err())

@@ -18,7 +18,7 @@ import (
 )
 
 // inUse is how much memory a server uses, in bytes.
-func inUse(t *testing.T, admin *redis.Client) (bytes int) {
+func inUse(t *testing.T, admin redis.UniversalClient) (bytes int) {
 	t.Helper()
 	_, rest, _ := strings.Cut(admin.Info(t.Context(), "memory").Val(), "used_memory:")
 	fmt.Sscan(rest, &bytes)
@@ -29,6 +29,7 @@ func inUse(t *testing.T, admin *redis.Client) (bytes int) {
 // room.
 func TestRedisFillsUp(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "about the memory of one")
 	var log diary
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
 	d := onServer(t, server, log.keep)
@@ -90,6 +91,7 @@ func TestRedisFillsUp(t *testing.T) {
 // TestPublishersLookOnceASecond how full Redis is, however many they are.
 func TestPublishersLookOnceASecond(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "what one server was asked is counted")
 	server := redistest.Start(t)
 	d := notRun(t, server.Client(t), asIs)
 	admin := server.Admin(t)
@@ -121,6 +123,7 @@ func TestPublishersLookOnceASecond(t *testing.T) {
 // meanwhile waits for nobody.
 func TestDurablePublish(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "its replica is frozen")
 	primary := redistest.Start(t)
 	replica := redistest.StartReplica(t, primary)
 	d := onServer(t, primary, func(c *dispatcher.Config) { c.Durable.Replicas, c.Durable.Timeout = 1, 500*time.Millisecond })

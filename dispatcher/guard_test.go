@@ -55,9 +55,7 @@ func notRun(t *testing.T, rdb redis.UniversalClient, change func(*dispatcher.Con
 
 func set(t *testing.T, server *redistest.Server, parameter, value string) {
 	t.Helper()
-	if err := server.Admin(t).ConfigSet(t.Context(), parameter, value).Err(); err != nil {
-		t.Fatal(err)
-	}
+	redistest.Configure(t, server.Admin(t), parameter, value)
 }
 
 // waitsForDisk is a configuration that Redis 7.0 cannot serve.
@@ -131,6 +129,7 @@ func (s staged) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // WAITAOF has to be known, and there has to be a file.
 func TestVersionsThatKnowWaitAOF(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "what one server says of itself is staged")
 	server := redistest.Start(t, "--appendonly", "yes")
 	for _, file := range []string{"yes", "no"} {
 		set(t, server, "appendonly", file)
@@ -180,6 +179,7 @@ func TestRedisBeginsToEvict(t *testing.T) {
 // TestReadyNotOnAReplica: one that was demoted takes no writes.
 func TestReadyNotOnAReplica(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is a replica")
 	replica := redistest.StartReplica(t, redistest.Start(t))
 	d := notRun(t, replica.Client(t), asIs)
 	if err := d.Ready(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
@@ -202,16 +202,18 @@ func TestCautionsOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log diary
-			d := notRun(t, redistest.Start(t, tt.options...).Client(t), log.keep)
+			rdb, servers := redistest.Start(t, tt.options...).Client(t), 0
+			redistest.Each(t, rdb, func(context.Context, *redis.Client) error { servers++; return nil })
+			d := notRun(t, rdb, log.keep)
 			for range 2 {
 				if !d.AwaitRedis(t.Context()) || d.AwaitKeys(t.Context()) != nil {
 					t.Fatal("not ready")
 				}
 			}
-			if got := log.count(noFile); got != tt.noFile {
+			if got := log.count(noFile); got != servers*tt.noFile {
 				t.Errorf("said %d times: %s", got, noFile)
 			}
-			if got := log.count(wouldEvict); got != tt.wouldEvict {
+			if got := log.count(wouldEvict); got != servers*tt.wouldEvict {
 				t.Errorf("said %d times: %s", got, wouldEvict)
 			}
 		})

@@ -66,7 +66,7 @@ func killSome(ctx context.Context, t *testing.T, server *redistest.Server) (kill
 	t.Helper()
 	var workers []*exec.Cmd
 	for range 3 {
-		workers = append(workers, child(t, "work", server.Addr()))
+		workers = append(workers, child(t, "work", server.URL()))
 	}
 	for {
 		select {
@@ -77,7 +77,7 @@ func killSome(ctx context.Context, t *testing.T, server *redistest.Server) (kill
 		i := rand.N(len(workers))
 		kills = append(kills, time.Now())
 		kill(t, workers[i])
-		workers[i] = child(t, "work", server.Addr())
+		workers[i] = child(t, "work", server.URL())
 	}
 }
 
@@ -140,7 +140,7 @@ func TestBudgetSurvivesKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range kills {
-		worker := child(t, "work", server.Addr(), childAttempts+"=3")
+		worker := child(t, "work", server.URL(), childAttempts+"=3")
 		<-arrived
 		kill(t, worker)
 		if !isLong() {

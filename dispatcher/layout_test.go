@@ -34,8 +34,8 @@ var arrows = map[string][]string{
 	"queue":                     {"dispatcher/webhook", "dispatcher/pipeline", "queue/asynqredis"},
 	"queue/asynqredis":          {"dispatcher/pipeline"},
 	"queue/embedded":            {},
-	"queue/embedded/redistest":  {},
-	"queue/monitor":             {"queue", "dispatcher/webhook"},
+	"queue/embedded/redistest":  {"config"}, // reads redis.url as the program does
+	"queue/monitor":             {"queue", "dispatcher/webhook", "dispatcher/session"},
 	"dispatcher":                {"signer", "dispatcher/webhook", "dispatcher/catalog", "dispatcher/egress", "dispatcher/pipeline", "dispatcher/redisstore", "dispatcher/httpapi", "dispatcher/console", "dispatcher/telemetry", "queue"},
 	"dispatcher/dispatchertest": {"signer", "dispatcher", "dispatcher/webhook", "dispatcher/redisstore", "queue/embedded"},
 	"cmd/outhook":               {"*"},
@@ -48,6 +48,8 @@ var outside = map[string][]string{
 	"github.com/hibiken/asynq":    {"queue", "queue/monitor", "cmd/outhook/bench/plain"},
 	"github.com/hibiken/asynqmon": {"queue/monitor"},
 	"code.dny.dev/ssrf":           {"dispatcher/egress"},
+	// A host brings its own TracerProvider.
+	"go.opentelemetry.io/otel/sdk/trace": {"cmd/outhook"},
 }
 
 // TestLayout holds the imports of every package against the arrows of the design.

@@ -104,6 +104,7 @@ func TestEveryChangeIsOneLine(t *testing.T) {
 func TestNoFloodWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	long(t)
+	redistest.OneServer(t, "it is killed and started again")
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	var log diary
 	d := onServer(t, server, log.info)

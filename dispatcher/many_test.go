@@ -56,6 +56,7 @@ const waitingBytes = 900
 func TestMemoryOfWaiting(t *testing.T) {
 	t.Parallel()
 	long(t)
+	redistest.OneServer(t, "about the memory of one")
 	const many = 50_000
 	for _, endpoints := range []int{1, 1000} {
 		t.Run(fmt.Sprint(endpoints, " endpoints"), func(t *testing.T) {
@@ -103,7 +104,7 @@ func publishMany(t *testing.T, d *dispatchertest.Dispatcher, brand string, n int
 	}
 }
 
-func memoryUsed(t *testing.T, rdb *redis.Client) int {
+func memoryUsed(t *testing.T, rdb redis.UniversalClient) int {
 	t.Helper()
 	info, err := rdb.InfoMap(t.Context(), "memory").Result()
 	if err != nil {

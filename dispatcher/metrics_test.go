@@ -130,6 +130,7 @@ func TestMetricsOfRefusedPublishes(t *testing.T) {
 // TestMetricsWithoutRedis: what it does not answer is refused, and nobody says how all stand.
 func TestMetricsWithoutRedis(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is killed")
 	registry := prometheus.NewRegistry()
 	server := redistest.Start(t, "--appendonly", "yes")
 	d := onServer(t, server, measured(registry))
@@ -169,7 +170,9 @@ func TestMetricsOfTheSystem(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction", "--maxmemory", "1gb")
 	first, second := prometheus.NewRegistry(), prometheus.NewRegistry()
-	d := onServer(t, server, measured(first), func(c *dispatcher.Config) { c.Breaker.Failures, c.Breaker.OpenFor, c.Breaker.MaxOpenFor = 3, time.Hour, time.Hour })
+	d := onServer(t, server, measured(first), func(c *dispatcher.Config) {
+		c.Breaker.Failures, c.Breaker.OpenFor, c.Breaker.MaxOpenFor = 3, time.Hour, time.Hour
+	})
 	r := d.Receiver(t, "acme", webhook.PurposeStatus)
 	r.Answer(answering(http.StatusInternalServerError))
 	publishAll(t, d, "e", 20)
@@ -200,7 +203,7 @@ func TestMetricsOfTheSystem(t *testing.T) {
 	}
 	mustBe(t, second, absent)
 	admin := server.Admin(t)
-	lead := admin.Keys(t.Context(), "oh:*:lead").Val()
+	lead := redistest.Keys(t, admin, "oh:*:lead")
 	if len(lead) != 1 {
 		t.Fatalf("who speaks for all stands in %v", lead)
 	}

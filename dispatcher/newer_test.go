@@ -53,9 +53,9 @@ func TestWhatANewerVersionWroteIsLeftToIt(t *testing.T) {
 
 func keyEnding(t *testing.T, rdb redis.UniversalClient, end string) string {
 	t.Helper()
-	keys, err := rdb.Keys(t.Context(), "oh:*:"+end).Result()
-	if err != nil || len(keys) != 1 {
-		t.Fatalf("keys ending in %s: %v, %v", end, keys, err)
+	keys := redistest.Keys(t, rdb, "oh:*:"+end)
+	if len(keys) != 1 {
+		t.Fatalf("keys ending in %s: %v", end, keys)
 	}
 	return keys[0]
 }

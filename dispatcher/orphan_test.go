@@ -93,7 +93,7 @@ func TestOrphans(t *testing.T) {
 	want := map[string]int{"fanout": 1, "wakeup": 1}
 	paced := loseWakeup(t, b, publisher, server)
 	b.endpoint(t, publisher, "admitting", nil)
-	awaitKilled(t, child(t, "publish", server.Addr(), childBrand+"=admitting", childPoint+"=after event 1"))
+	awaitKilled(t, child(t, "publish", server.URL(), childBrand+"=admitting", childPoint+"=after event 1"))
 	b.accept(eventOf("admitting", "e1").Ref())
 	queues := queuesOf(t, server)
 	for _, by := range damages() {
@@ -134,10 +134,10 @@ func loseWakeup(t *testing.T, b *books, publisher *dispatchertest.Dispatcher, se
 			t.Fatal(err)
 		}
 	}
-	awaitKilled(t, child(t, "work", server.Addr(), childPoint+"=after schedule 1"))
+	awaitKilled(t, child(t, "work", server.URL(), childPoint+"=after schedule 1"))
 	admin := server.Admin(t)
 	endLeases(t, admin) // of the task that was to be parked
-	for _, key := range admin.Keys(t.Context(), "asynq:*:scheduled").Val() {
+	for _, key := range redistest.Keys(t, admin, "asynq:*:scheduled") {
 		for _, id := range admin.ZRange(t.Context(), key, 0, -1).Val() {
 			admin.Del(t.Context(), strings.TrimSuffix(key, "scheduled")+"t:"+id)
 		}

@@ -76,7 +76,7 @@ func number(name string, otherwise int) int {
 // die publishes and waits until everything is dead. Its workers are killed then.
 func (o *outage) die(events int) {
 	o.Helper()
-	first, second := child(o.T, "work", o.server.Addr(), childAttempts+"=1"), child(o.T, "work", o.server.Addr(), childAttempts+"=1")
+	first, second := child(o.T, "work", o.server.URL(), childAttempts+"=1"), child(o.T, "work", o.server.URL(), childAttempts+"=1")
 	for batch := range slices.Chunk(numbered("e", events), 100) {
 		all := make([]webhook.Event, len(batch))
 		for i, id := range batch {
@@ -126,13 +126,13 @@ func (o *outage) recover(events int) []string {
 		}
 		ids = append(ids, j.ID)
 	}
-	awaitKilled(o.T, child(o.T, "work", o.server.Addr(), fmt.Sprintf("%s=after reopen %d", childPoint, either(300, 5)))) // nothing of that step is handed over
-	second := child(o.T, "work", o.server.Addr())
+	awaitKilled(o.T, child(o.T, "work", o.server.URL(), fmt.Sprintf("%s=after reopen %d", childPoint, either(300, 5)))) // nothing of that step is handed over
+	second := child(o.T, "work", o.server.URL())
 	before := o.matched(ids)
 	dispatchertest.Eventually(o.T, func() bool { return o.matched(ids) > before })
 	kill(o.T, second)
-	child(o.T, "work", o.server.Addr())
-	child(o.T, "work", o.server.Addr())
+	child(o.T, "work", o.server.URL())
+	child(o.T, "work", o.server.URL())
 	return ids
 }
 
@@ -195,7 +195,7 @@ func (o *outage) live(most time.Duration, prefix string, over func() bool) []tim
 	defer end()
 	var watching sync.WaitGroup
 	if over == nil {
-		first := child(o.T, "work", o.server.Addr())
+		first := child(o.T, "work", o.server.URL())
 		defer kill(o.T, first)
 	} else {
 		watching.Go(func() {

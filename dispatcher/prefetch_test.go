@@ -25,7 +25,7 @@ func TestWorkerKilledWithTasksHeld(t *testing.T) {
 	if err := b.publish(t.Context(), d, eventOf("acme", "e1")); err != nil {
 		t.Fatal(err)
 	}
-	awaitKilled(t, child(t, "work", server.Addr(), childPoint+"=after dequeue 1"))
+	awaitKilled(t, child(t, "work", server.URL(), childPoint+"=after dequeue 1"))
 	killed := time.Now()
 	held := endLeasesOf(t, redistest.Admin(t, d.Redis), 10*time.Second)
 	if held < 2 && !dispatchertest.Config().Switches.NoPrefetch {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -57,6 +58,7 @@ func (d *Dispatcher) PublishBatch(ctx context.Context, events []webhook.Event) (
 		return d.admitTogether(ctx, b.fanouts)
 	})
 	d.countPublished(b.fanouts, admitted, err)
+	b.spans.End(admitted, err)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +81,8 @@ type batch struct {
 	fanouts []webhook.Fanout
 	// of[i] is the index in results of fanouts[i].
 	of []int
+	// spans are those of the fan-outs, or none.
+	spans telemetry.Publishes
 }
 
 // accept validates every event; those that break a rule have their result.
@@ -94,6 +98,7 @@ func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch 
 		if e.ID == "" {
 			e.ID = webhook.NewID(webhook.EventPrefix)
 		}
+		b.spans, e.Trace = d.tracer.Publish(ctx, b.spans, e)
 		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e, Durable: true}), append(b.of, i)
 	}
 	return b

@@ -87,6 +87,7 @@ func TestWrongKeysAreRefused(t *testing.T) {
 // Run waits for Redis, however long, before it says that a key is wrong; and a host that ends it meanwhile is told nothing.
 func TestKeysAreCheckedOnceRedisIsThere(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is killed and started again")
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	if err := sealingWith(t, server, newKey("k1")).CheckKeys(t.Context()); err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func TestReencryptionKilled(t *testing.T) {
 		if _, err := sealingWith(t, server, keys[1], keys[0]).ReencryptSecrets(t.Context(), nil); err != nil { // all as before, the script is known
 			t.Fatal(err)
 		}
-		err := child(t, "reencrypt", server.Addr(), childKeys+"="+strings.Join(keys, ","), childPoint+"="+point.at).Wait()
+		err := child(t, "reencrypt", server.URL(), childKeys+"="+strings.Join(keys, ","), childPoint+"="+point.at).Wait()
 		if !wasKilled(err) {
 			t.Fatalf("it was not killed at %s: %v", point.at, err)
 		}

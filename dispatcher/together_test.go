@@ -96,9 +96,9 @@ type gathering struct {
 // gather opens the road and then closes the gate on as many publishes as may be under way by themselves.
 func gather(t *testing.T) *gathering {
 	t.Helper()
+	redistest.NotCluster(t, "there each goes to its nodes at once")
 	server := redistest.Start(t)
-	rdb := redis.NewClient(redistest.Options(server.Addr()))
-	t.Cleanup(func() { rdb.Close() })
+	rdb := server.Client(t)
 	d := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Redis = rdb })
 	d.Receiver(t, "acme", webhook.PurposeStatus)
 	if _, err := d.Publish(t.Context(), event("first")); err != nil {
@@ -232,8 +232,7 @@ func TestLeavingATogether(t *testing.T) {
 func TestLeavingUnderWay(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	rdb := redis.NewClient(redistest.Options(server.Addr()))
-	t.Cleanup(func() { rdb.Close() })
+	rdb := server.Client(t)
 	d := dispatchertest.Start(t, func(c *dispatcher.Config) { c.Redis = rdb })
 	d.Receiver(t, "acme", webhook.PurposeStatus)
 	g := newGate(t)
@@ -263,6 +262,7 @@ func TestLeavingUnderWay(t *testing.T) {
 // TestTogetherWithoutRedis answers each of many callers that Redis is away, in time, and goes on when it is back.
 func TestTogetherWithoutRedis(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "a network is staged before one server")
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server.Addr())
 	for _, prompt := range []bool{true, false} { // a client that does not end with its context is left behind
@@ -304,9 +304,9 @@ func TestMistakeIsNobodyElses(t *testing.T) {
 	t.Parallel()
 	g := gather(t)
 	rdb := redistest.Admin(t, g.Redis)
-	keys, err := rdb.Keys(t.Context(), "*:acme:first").Result()
-	if err != nil || len(keys) != 1 {
-		t.Fatalf("keys %v, %v", keys, err)
+	keys := redistest.Keys(t, rdb, "*:acme:first")
+	if len(keys) != 1 {
+		t.Fatalf("keys %v", keys)
 	}
 	if err := errors.Join(rdb.Del(t.Context(), keys[0]).Err(), rdb.LPush(t.Context(), keys[0], "no event").Err()); err != nil {
 		t.Fatal(err)

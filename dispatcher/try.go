@@ -41,11 +41,13 @@ func (d *Dispatcher) TestEndpoint(ctx context.Context, ref webhook.EndpointRef, 
 		return webhook.Attempt{}, ctx.Err()
 	}
 	ctx = context.WithoutCancel(ctx)
-	a, _, err := d.post(ctx, webhook.Claim{Number: 1, Event: sample, Endpoint: endpoint, OpenedAt: sample.PublishedAt}, webhook.Schedule{MaxAttempts: 1}, true)
+	claim := webhook.Claim{Number: 1, Trigger: webhook.TriggerTest, Event: sample, Endpoint: endpoint, OpenedAt: sample.PublishedAt}
+	span := d.tracer.Test(ctx, claim)
+	defer span.Close()
+	a, _, err := d.post(ctx, claim, span, webhook.Schedule{MaxAttempts: 1}, true)
 	if err != nil {
 		return webhook.Attempt{}, err
 	}
-	a.Trigger = webhook.TriggerTest
 	_, err = within(ctx, d, "record test", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, d.store.RecordTest(ctx, *a)
 	})

@@ -23,7 +23,7 @@ import (
 // takes live deliveries once it works.
 type operator struct {
 	*testing.T
-	rdb       *redis.Client
+	rdb       redis.UniversalClient
 	keys      dispatcher.KeyRing
 	publisher *dispatchertest.Dispatcher
 	receiver  *dispatchertest.Receiver

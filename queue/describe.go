@@ -1,42 +1,25 @@
 package queue
 
-import (
-	"fmt"
+import "go.smobi.com/outhook/dispatcher/webhook"
 
-	"go.smobi.com/outhook/dispatcher/webhook"
-)
+// Subject is what a task is about: one of a delivery's run, whose Queue is empty, and a wake-up. The other is nil.
+type Subject struct {
+	Run    *webhook.Run
+	Wakeup *webhook.Wakeup
+}
 
-// Describe returns a task's type and payload as a person may read them: the ids, and of a wake-up how many wait behind which
-// gate until when. Of a payload that is not ours it tells the length only, as nobody knows what it holds.
-func Describe(kind string, payload []byte) string {
-	text, ok := "", false
+// SubjectOf reads a task's type and payload. ok is false for a payload that is not ours: nobody knows what it holds, so it is
+// not to be shown.
+func SubjectOf(kind string, payload []byte) (s Subject, ok bool) {
 	switch kind {
 	case deliveryType:
-		text, ok = describeRun(payload)
+		run, err := decodeRun(payload)
+		return Subject{Run: &run}, err == nil && areIDs(run.Brand, run.EventID, run.EndpointID)
 	case wakeType:
-		text, ok = describeWakeup(payload)
+		w, err := decodeWakeup(payload)
+		return Subject{Wakeup: &w}, err == nil && areIDs(w.Endpoint.Brand, w.Endpoint.ID, string(w.Gate))
 	}
-	if !ok {
-		return fmt.Sprintf("unreadable, %d bytes", len(payload))
-	}
-	return kind + text
-}
-
-func describeRun(payload []byte) (string, bool) {
-	run, err := decodeRun(payload)
-	if err != nil || !areIDs(run.Brand, run.EventID, run.EndpointID) {
-		return "", false
-	}
-	return fmt.Sprintf(" brand=%s event=%s endpoint=%s run=%d", run.Brand, run.EventID, run.EndpointID, run.Number), true
-}
-
-func describeWakeup(payload []byte) (string, bool) {
-	w, err := decodeWakeup(payload)
-	if err != nil || !areIDs(w.Endpoint.Brand, w.Endpoint.ID, string(w.Gate)) {
-		return "", false
-	}
-	return fmt.Sprintf(" brand=%s endpoint=%s waiting=%d gate=%s until=%s", w.Endpoint.Brand, w.Endpoint.ID,
-		w.Waiting, w.Gate, w.At.UTC().Format("2006-01-02T15:04:05.000Z")), true
+	return Subject{}, false
 }
 
 func areIDs(texts ...string) bool {

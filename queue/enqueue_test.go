@@ -68,7 +68,7 @@ func TestEnqueueListsTheQueues(t *testing.T) {
 		t.Errorf("listed %s", got)
 	}
 	admin.FlushAll(t.Context())
-	admin.ScriptFlush(t.Context())
+	redistest.ForgetScripts(t, admin)
 	enqueue(t, q, runsOf(q, 40)...)
 	if got := listed(); !slices.Equal(got, all) {
 		t.Errorf("listed after Redis came back empty: %s", got)
@@ -169,7 +169,7 @@ func TestEnqueueAfterScriptsAreLost(t *testing.T) {
 	rdb := redistest.Start(t).Client(t)
 	q := open(t, queue.Config{Redis: rdb})
 	enqueue(t, q, runsOf(q, 50)...)
-	redistest.Admin(t, rdb).ScriptFlush(t.Context())
+	redistest.ForgetScripts(t, redistest.Admin(t, rdb))
 	trips := &tripCounter{}
 	rdb.AddHook(trips)
 
@@ -186,13 +186,14 @@ func TestEnqueueAfterScriptsAreLost(t *testing.T) {
 
 func TestRedisAwayOrRefusing(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is killed")
 	server := redistest.Start(t)
 	rdb := server.Client(t)
 	q := open(t, queue.Config{Redis: rdb})
 	run := runOf(q, 1)
 	enqueue(t, q, run)
 
-	redistest.Admin(t, rdb).ConfigSet(t.Context(), "maxmemory", "1")
+	redistest.Configure(t, redistest.Admin(t, rdb), "maxmemory", "1")
 	if err := q.Enqueue(t.Context(), runsOf(q, 3)); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("enqueue into a full Redis: %v", err)
 	}

@@ -175,14 +175,10 @@ func taskIn(t testing.TB, rdb redis.UniversalClient, queue, id string, state asy
 	return info
 }
 
-// keysOf lists what a single server holds of a queue.
+// keysOf lists what Redis holds of a queue.
 func keysOf(t testing.TB, rdb redis.UniversalClient, queue string) []string {
 	t.Helper()
-	keys, err := redistest.Admin(t, rdb).Keys(t.Context(), "asynq:{"+queue+"}:*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
+	return redistest.Keys(t, redistest.Admin(t, rdb), "asynq:{"+queue+"}:*")
 }
 
 func mustNotContain(t testing.TB, where, text string, secrets ...string) {

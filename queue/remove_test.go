@@ -51,8 +51,8 @@ func remains(t testing.TB, rdb redis.UniversalClient, queue string) (all []strin
 			all = append(all, key)
 		}
 	}
-	if _, single := rdb.(*redis.Client); single && len(keysOf(t, rdb, queue)) > 0 {
-		all = append(all, fmt.Sprint(keysOf(t, rdb, queue)))
+	if keys := keysOf(t, rdb, queue); len(keys) > 0 {
+		all = append(all, fmt.Sprint(keys))
 	}
 	return all
 }

@@ -281,6 +281,7 @@ func TestTaskTimeoutEndsTheHandlersContext(t *testing.T) {
 
 func TestRedisComesAndGoes(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is killed and started again")
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	rdb := server.Client(t)
 	logs := &logBook{}

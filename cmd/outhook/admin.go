@@ -9,6 +9,8 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -24,7 +26,6 @@ var errStopping = errors.New("shutting down")
 // behind the key as well.
 func adminHandler(ready func(context.Context) error, ask adminCheck, pages, metrics http.Handler) http.Handler {
 	guarded := http.NewServeMux()
-	guarded.Handle("/asynqmon/", pages)
 	guarded.HandleFunc("/debug/pprof/", pprof.Index)
 	guarded.HandleFunc("/debug/pprof/cmdline", http.NotFound) // may hold secrets
 	guarded.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -33,6 +34,7 @@ func adminHandler(ready func(context.Context) error, ask adminCheck, pages, metr
 
 	mux := http.NewServeMux()
 	mux.Handle("/", requireAdmin(guarded, ask))
+	mux.Handle("/asynqmon/", pages) // which let a browser sign in with the key
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, http.StatusOK, "ok") })
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -74,49 +76,50 @@ func newAuthenticator(road *dispatcher.Dispatcher, bootstrap [sha256.Size]byte) 
 	return keys
 }
 
-// adminCheck tells whether the key that came with a request is an admin's. Errors: those of [httpapi.Authenticator.Key].
-type adminCheck func(r *http.Request, key string) error
+// adminCheck tells whether the key that came with a request is an admin's, and its id, which that of the configuration lacks.
+// Errors: those of [httpapi.Authenticator.Key].
+type adminCheck func(r *http.Request, key string) (id string, err error)
 
 func adminsBy(keys *httpapi.Authenticator) adminCheck {
-	return func(r *http.Request, key string) error {
+	return func(r *http.Request, key string) (string, error) {
 		who, err := keys.Key(r, key)
 		if err == nil && who.Brand != "" {
+			err = webhook.ErrUnauthorized
+		}
+		return who.Key, err
+	}
+}
+
+// stillAdmin tells whether a key that adminCheck took is one that it takes. It asks Redis each time: a key that was revoked
+// ends what was begun with it at once.
+func stillAdmin(road *dispatcher.Dispatcher) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		if id == "" {
+			return nil // that of the configuration: sessions are signed for it, and end when it changes
+		}
+		k, err := road.Key(ctx, id)
+		if errors.Is(err, webhook.ErrNotFound) || err == nil && k.Brand != "" {
 			return webhook.ErrUnauthorized
 		}
 		return err
 	}
 }
 
-func (ask adminCheck) isAdmin(r *http.Request, key string) bool { return ask(r, key) == nil }
-
-// requireAdmin answers 401 to whoever has no admin's key, and 429 or 503 when that is not known.
-func requireAdmin(next http.Handler, ask adminCheck) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var unknown error
-		known := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if unknown != nil {
-				answerUnknown(w, unknown)
-				return
-			}
-			admitted(r)
-			next.ServeHTTP(w, r)
-		})
-		monitor.RequireKey(known, func(r *http.Request, key string) bool {
-			err := ask(r, key)
-			if errors.Is(err, webhook.ErrBusy) || errors.Is(err, webhook.ErrUnavailable) {
-				unknown = err
-			}
-			return err == nil || unknown != nil
-		}).ServeHTTP(w, r)
-	})
+// newPages returns asynqmon's pages; cfg lacks its Redis and what it asks.
+func newPages(cfg monitor.Config, rdb redis.UniversalClient, road *dispatcher.Dispatcher, ask adminCheck) (*monitor.Handler, error) {
+	cfg.Redis, cfg.AdminKey, cfg.StillAdmin = rdb, ask, stillAdmin(road)
+	cfg.Admitted, cfg.TypesOf, cfg.Health = admitted, road.TypesOf, road.Health
+	return monitor.New(cfg)
 }
 
-// answerUnknown says why nobody looked whose key it is.
-func answerUnknown(w http.ResponseWriter, err error) {
-	status, text := http.StatusServiceUnavailable, "redis does not answer: the key could not be looked up"
-	if errors.Is(err, webhook.ErrBusy) {
-		status, text = http.StatusTooManyRequests, "too many wrong keys came from this address: try again in a moment"
-	}
-	w.Header().Set("Retry-After", "1")
-	http.Error(w, text, status)
+// requireAdmin lets nobody in without an admin's key.
+func requireAdmin(next http.Handler, ask adminCheck) http.Handler {
+	known := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		admitted(r)
+		next.ServeHTTP(w, r)
+	})
+	return monitor.RequireKey(known, func(r *http.Request, key string) error {
+		_, err := ask(r, key)
+		return err
+	})
 }

@@ -39,7 +39,7 @@ func startBrowser(t *testing.T) *browser {
 		t.Skip("no chromium on PATH")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
-		chromedp.WindowSize(1400, 1000), chromedp.Flag("host-resolver-rules", "MAP *.example.com 127.0.0.1"), chromedp.Flag("lang", "en"))
+		chromedp.Flag("host-resolver-rules", "MAP *.example.com 127.0.0.1"), chromedp.Flag("lang", "en"))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, _ := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
@@ -47,7 +47,7 @@ func startBrowser(t *testing.T) *browser {
 		stop()
 	})
 	b := &browser{T: t, ctx: ctx}
-	b.must(chromedp.Do(ctx))
+	b.must(chromedp.Do(ctx, chromedp.EmulateViewport(1400, 900)))
 	b.must(chromedp.Listen(ctx, b.note))
 	return b
 }
@@ -75,6 +75,13 @@ func (b *browser) hosts() map[string]bool {
 	return found
 }
 
+// addresses are all that were asked for.
+func (b *browser) addresses() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return fmt.Sprint(b.asked)
+}
+
 func (b *browser) must(err error) {
 	b.Helper()
 	if err != nil {
@@ -84,19 +91,25 @@ func (b *browser) must(err error) {
 
 func (b *browser) open(page string) {
 	b.Helper()
-	b.must(chromedp.Do(b.within(), chromedp.Navigate(page)))
+	b.do(chromedp.Navigate(page))
 }
 
-// within bounds what is done in the page.
-func (b *browser) within() context.Context {
+// inPage does something in the page, within a bound.
+func inPage[T any](b *browser, action chromedp.Action[T]) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
-	b.Cleanup(cancel)
-	return ctx
+	defer cancel()
+	return chromedp.Run(ctx, action)
+}
+
+func (b *browser) do(step chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	_, err := inPage(b, step)
+	b.must(err)
 }
 
 // text evaluates an expression in the page; empty when that fails, as while another page comes.
 func (b *browser) text(expression string) string {
-	text, _ := chromedp.Run(b.within(), chromedp.Evaluate[string](expression))
+	text, _ := inPage(b, chromedp.Evaluate[string](expression))
 	return text
 }
 
@@ -130,23 +143,25 @@ func (b *browser) eventually(ok func() bool, otherwise func() string) {
 func (b *browser) press(element string) {
 	b.Helper()
 	x, y := b.find(element, "r.x + r.width / 2")
-	b.must(chromedp.Do(b.within(), chromedp.MouseClickXY(x, y)))
+	b.do(chromedp.MouseClickXY(x, y))
 }
 
 // point moves the mouse to the left end of an element, where no button of it is yet whose name would then be shown, and so lost.
 func (b *browser) point(element string) {
 	b.Helper()
 	x, y := b.find(element, "r.x + 3")
-	b.must(chromedp.Do(b.within(), chromedp.MouseEvent("mouseMoved", x, y)))
+	b.do(chromedp.MouseEvent("mouseMoved", x, y))
 }
 
+// find answers where an element is, as soon as it is there and does not move.
 func (b *browser) find(element, where string) (x, y float64) {
 	b.Helper()
-	var at string
+	at := ""
 	b.eventually(func() bool {
+		before := at
 		at = b.text(`(() => { const e = ` + element + `; if (!e) return ""; e.scrollIntoView({block: "center"});
 			const r = e.getBoundingClientRect(); return r.width ? (` + where + `) + " " + (r.y + r.height / 2) : "" })()`)
-		return at != ""
+		return at != "" && at == before
 	}, func() string { return "no " + element + " in:\n" + b.text("document.body.innerText") })
 	_, err := fmt.Sscan(at, &x, &y)
 	b.must(err)
@@ -156,7 +171,7 @@ func (b *browser) find(element, where string) (x, y float64) {
 // fill types into the input of a name.
 func (b *browser) fill(name, text string) {
 	b.Helper()
-	b.must(chromedp.Do(b.within(), chromedp.SendKeys(chromedp.CSS("input[name="+name+"]"), text)))
+	b.do(chromedp.SendKeys(chromedp.CSS("input[name="+name+"]"), text))
 }
 
 // picture keeps what is seen in the directory of OUTHOOK_TEST_PICTURES, for a person to look at.
@@ -166,7 +181,7 @@ func (b *browser) picture(name string) {
 	if dir == "" {
 		return
 	}
-	image, err := chromedp.Run(b.within(), chromedp.CaptureScreenshot())
+	image, err := inPage(b, chromedp.CaptureScreenshot())
 	b.must(err)
 	b.must(os.WriteFile(filepath.Join(dir, name+".png"), image, 0o600))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -23,7 +24,7 @@ func (a *aviary) lostWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.seen = append(a.seen, everyPage(t, "api", a.api)...)
-	a.worker = startServe(t, a.store.Addr(), "--role=worker", "--log-level=debug")
+	a.worker = a.startWorker(t)
 	dispatchertest.Eventually(t, func() bool {
 		e, err := a.client.Event(t.Context(), "fine", "e9")
 		return err == nil && e.Deliveries[0].State == string(webhook.StateDelivered)
@@ -76,6 +77,23 @@ func (a *aviary) collect(t *testing.T) {
 	}
 	a.see("log of the API", string(a.api.log()))
 	a.see("log of the worker", string(a.worker.log()))
+	a.seeTraces(t)
 	a.seen = append(a.seen, everyKey(t, a.store)...)
 	a.seen = append(a.seen, everyFile(t, a.store)...)
+}
+
+// seeTraces reads what both processes exported.
+func (a *aviary) seeTraces(t *testing.T) {
+	t.Helper()
+	a.traces.mu.Lock()
+	defer a.traces.mu.Unlock()
+	a.see("traces", string(a.traces.raw))
+	names := map[string]bool{}
+	for _, span := range a.traces.spans {
+		verb, _, _ := strings.Cut(span.Name, " ")
+		names[verb] = true
+	}
+	if len(names) != 3 {
+		t.Errorf("spans of %v, want publish, wait and deliver", names)
+	}
 }

@@ -31,7 +31,7 @@ func everyKey(t *testing.T, server *redistest.Server) []canaryHaystack {
 }
 
 // valueOf is all that a key holds; a key may be gone by now.
-func valueOf(t *testing.T, rdb *redis.Client, key string) string {
+func valueOf(t *testing.T, rdb redis.UniversalClient, key string) string {
 	t.Helper()
 	kind := rdb.Type(t.Context(), key).Val()
 	commands := map[string][]any{

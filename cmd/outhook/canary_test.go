@@ -17,6 +17,7 @@ import (
 // aviary is a running outhook, what is known of its secrets, and all that was seen of it.
 type aviary struct {
 	store       *redistest.Server
+	traces      *otlp
 	api, worker *child
 	client      *httpapi.Client
 	// urls of the receivers by brand; hung are brand and id of what arrived where nothing is answered.
@@ -72,9 +73,9 @@ func (a *aviary) report(t *testing.T) {
 }
 
 func newAviary(t *testing.T) *aviary {
-	a := &aviary{store: redistest.Start(t, "--appendonly", "yes", "--rdbcompression", "no"), hung: make(chan string, 100)}
-	a.api = startServe(t, a.store.Addr(), "--role=api", "--log-level=debug")
-	a.worker = startServe(t, a.store.Addr(), "--role=worker", "--log-level=debug")
+	a := &aviary{store: redistest.Start(t, "--appendonly", "yes", "--rdbcompression", "no"), hung: make(chan string, 100), traces: newOTLP(t)}
+	a.api = startTraced(t, a.store.Addr(), a.traces.url, "--role=api", "--log-level=debug", "--tracing-propagate=true")
+	a.worker = a.startWorker(t)
 	a.client = a.api.client(t)
 	hold := make(chan struct{})
 	a.urls = canaryReceivers(t, hold, a.hung)
@@ -85,6 +86,10 @@ func newAviary(t *testing.T) *aviary {
 		a.canaries = append(a.canaries, newCanary("the address of "+brand, kindAddress, "127.0.0.1"+port, "[::1]"+port))
 	}
 	return a
+}
+
+func (a *aviary) startWorker(t *testing.T) *child {
+	return startTraced(t, a.store.Addr(), a.traces.url, "--role=worker", "--log-level=debug", "--tracing-propagate=true")
 }
 
 // new makes a text that is looked for from now on.

@@ -54,11 +54,11 @@ func serveCommand(program string, args ...string) *exec.Cmd {
 
 func serveArgs(more []string) []string { return slices.Concat([]string{"serve"}, serveFlags, more) }
 
-// startChild runs the command of a serving process.
+// startChild runs the command of a serving process, with the variables that it has besides those of every one.
 func startChild(t testing.TB, redisAddr string, cmd *exec.Cmd) *child {
 	t.Helper()
 	c := &child{exited: make(chan struct{}), cmd: cmd}
-	c.cmd.Env = append(withoutOurs(os.Environ()), childMark+"=1", "OUTHOOK_REDIS_URL="+redistest.URL(redisAddr),
+	c.cmd.Env = append(slices.Concat(withoutOurs(os.Environ()), cmd.Env), childMark+"=1", "OUTHOOK_REDIS_URL="+redistest.URL(redisAddr),
 		"OUTHOOK_AUTH_ADMIN_KEY="+testKey, "OUTHOOK_SECRETS_KEYS="+testSecretKey)
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {

@@ -39,7 +39,7 @@ const serious = `axe.run(document, RULES).then(found => found.violations.filter(
 // pictures where browser.picture does.
 func (s *consoleStage) look(name string) {
 	s.Helper()
-	_, err := chromedp.Run(s.within(), chromedp.Evaluate[string](s.axeSource+`; ""`))
+	_, err := inPage(s.browser, chromedp.Evaluate[string](s.axeSource+`; ""`))
 	s.must(err)
 	for _, scheme := range []string{"light", "dark"} {
 		feature := &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme}
@@ -49,18 +49,18 @@ func (s *consoleStage) look(name string) {
 		if scheme == "dark" { // the rest is the same
 			rules = `{runOnly: ["color-contrast"]}`
 		}
-		found, err := chromedp.Run(s.within(), chromedp.Evaluate[string](strings.Replace(serious, "RULES", rules, 1), chromedp.EvalAwaitPromise))
+		found, err := inPage(s.browser, chromedp.Evaluate[string](strings.Replace(serious, "RULES", rules, 1), chromedp.EvalAwaitPromise))
 		s.must(err)
 		if found != "" {
 			s.Errorf("%s, %s:\n%s", name, scheme, found)
 		}
 		for size, width := range map[string]int64{"wide": 1280, "narrow": 390} {
-			s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(width, 860)))
+			s.do(chromedp.EmulateViewport(width, 860))
 			s.picture(name + "-" + scheme + "-" + size)
 			if over := s.text(`"" + (document.documentElement.scrollWidth - innerWidth)`); over > "0" && !strings.HasPrefix(over, "-") {
 				s.Errorf("%s, %s: %s pixels too wide", name, size, over)
 			}
 		}
 	}
-	s.must(chromedp.Do(s.within(), chromedp.EmulateViewport(1400, 1000)))
+	s.do(chromedp.EmulateViewport(1400, 1000))
 }

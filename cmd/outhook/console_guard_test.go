@@ -139,15 +139,15 @@ func TestConsoleSecretFollowsTheKeys(t *testing.T) {
 		}
 		return s
 	}
-	a := string(consoleSecret(ring("a", "b"), hashOf("admin")))
+	a := string(sessionSecret(ring("a", "b"), hashOf("admin")))
 	for name, other := range map[string]string{
-		"another newest key": string(consoleSecret(ring("b", "a"), hashOf("admin"))), "another admin key": string(consoleSecret(ring("a", "b"), hashOf("other"))),
+		"another newest key": string(sessionSecret(ring("b", "a"), hashOf("admin"))), "another admin key": string(sessionSecret(ring("a", "b"), hashOf("other"))),
 	} {
 		if a == other || len(other) != 32 {
 			t.Errorf("%s: the secret is %d bytes, and the same: %v", name, len(other), a == other)
 		}
 	}
-	if again := string(consoleSecret(ring("a"), hashOf("admin"))); again != a {
+	if again := string(sessionSecret(ring("a"), hashOf("admin"))); again != a {
 		t.Error("an old key that is gone ends sessions")
 	}
 	for listen, want := range map[string]string{

@@ -71,7 +71,7 @@ func (f *consoleLinkFlags) run(cmd *cobra.Command) error {
 	if len(c.Secrets.Keys) == 0 {
 		return usage("secrets.keys: is required to sign a link, as serve has it")
 	}
-	link, err := console.NewLink(consoleSecret(c.Secrets, hashOf(c.Auth.AdminKey.Reveal())), f.brand, f.ttl)
+	link, err := console.NewLink(sessionSecret(c.Secrets, hashOf(c.Auth.AdminKey.Reveal())), f.brand, f.ttl)
 	if field, ok := errors.AsType[*webhook.FieldError](err); ok {
 		return usageError{webhook.Invalid("--"+field.Field, "%s", field.Rule)}
 	}

@@ -82,7 +82,7 @@ func TestConsoleLinkOpensOneBrand(t *testing.T) {
 	}
 	good, _ := url.Parse(link)
 	token := good.Query().Get("link")
-	secret := consoleSecret(linkConfig(t).Secrets, hashOf(testKey))
+	secret := sessionSecret(linkConfig(t).Secrets, hashOf(testKey))
 	for name, bad := range map[string]string{
 		"over": session.New(secret, "console link").Sign("acme", time.Now()), "of another server": session.New([]byte(strings.Repeat("x", 32)), "console link").Sign("acme", time.Now().Add(time.Hour)),
 		"of another brand": strings.Replace(token, "acme", "evil", 1), "a session": strings.TrimPrefix(own, "outhook_console="), "none": "",

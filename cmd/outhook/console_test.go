@@ -140,7 +140,7 @@ func (s *consoleStage) press(element string) {
 // enter replaces what stands in the input of a name.
 func (s *consoleStage) enter(name, text string) {
 	s.Helper()
-	s.must(chromedp.Do(s.within(), chromedp.SetValue(chromedp.CSS("[name="+name+"]"), text)))
+	s.do(chromedp.SetValue(chromedp.CSS("[name="+name+"]"), text))
 }
 
 func TestConsoleInABrowser(t *testing.T) {

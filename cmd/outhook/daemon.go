@@ -20,7 +20,6 @@ import (
 	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
-	"go.smobi.com/outhook/queue/monitor"
 )
 
 // Bounds of a request to either listener. A body of limits.requestBytes must fit into readFor on a slow line.
@@ -41,6 +40,8 @@ type daemon struct {
 	log  *slog.Logger
 	rdb  redis.UniversalClient
 	road *dispatcher.Dispatcher
+	// traces is nil when nothing is traced.
+	traces *tracer
 	// api is nil in a worker.
 	api, admin *http.Server
 
@@ -54,15 +55,14 @@ type daemon struct {
 func (d *daemon) join() error {
 	cfg := d.set.dispatcher
 	registry := newRegistry(d.role)
-	cfg.Redis, cfg.Logger, cfg.Metrics = d.rdb, d.log, registry
+	cfg.Redis, cfg.Logger, cfg.Metrics, cfg.Tracing = d.rdb, d.log, registry, d.traces.settings(d.set.tracing)
 	var err error
 	if d.road, err = dispatcher.New(cfg); err != nil {
 		return err
 	}
 	keys := newAuthenticator(d.road, d.set.dispatcher.AdminKeyHash)
-	ask, watch := adminsBy(keys), d.set.monitor
-	watch.Redis, watch.AdminKey = d.rdb, ask.isAdmin
-	pages, err := monitor.New(watch)
+	ask := adminsBy(keys)
+	pages, err := newPages(d.set.monitor, d.rdb, d.road, ask)
 	if err != nil {
 		return err
 	}
@@ -72,6 +72,7 @@ func (d *daemon) join() error {
 	}
 	public := d.set.api
 	public.Service, public.Identify, public.Logger = d.road, keys.Identify, d.log
+	public.Traced = d.traces != nil
 	public.Admitted, public.RequestsAtOnce = admitted, d.requestsAtOnce()
 	handler, err := httpapi.New(public)
 	if err != nil {
@@ -118,7 +119,7 @@ func (d *daemon) ready(ctx context.Context) error {
 
 // run serves until ctx ends or a part fails, and winds down. It returns nil after a clean drain.
 func (d *daemon) run(ctx context.Context) error {
-	defer func() { _ = d.rdb.Close() }()
+	defer d.end()
 	d.failed = make(chan error, 4)
 	if err := d.refuse(ctx); err != nil {
 		return err
@@ -140,6 +141,12 @@ func (d *daemon) run(ctx context.Context) error {
 		failure = d.serveOn()
 	}
 	return errors.Join(failure, d.drain(stopWork))
+}
+
+// end gives back what a daemon has before it runs.
+func (d *daemon) end() {
+	d.traces.close()
+	_ = d.rdb.Close()
 }
 
 // open starts the listeners, that of the operators first.
@@ -245,6 +252,7 @@ func (d *daemon) drain(stopWork context.CancelFunc) error {
 		return errUnfinished
 	}
 	d.closeServers()
+	d.traces.flush(ctx)
 	select {
 	case err := <-d.failed: // a worker that could not drain
 		return err

@@ -16,8 +16,8 @@ import (
 // daemonWith is a daemon that does not run, and has no Redis.
 func daemonWith(t *testing.T, is role, env ...string) *daemon {
 	t.Helper()
-	c, err := config.Load(config.Sources{Env: append(env, "OUTHOOK_REDIS_URL=redis://127.0.0.1:1",
-		"OUTHOOK_AUTH_ADMIN_KEY="+testKey, "OUTHOOK_SECRETS_KEYS="+testSecretKey)})
+	c, err := config.Load(config.Sources{Env: append([]string{"OUTHOOK_REDIS_URL=redis://127.0.0.1:1",
+		"OUTHOOK_AUTH_ADMIN_KEY=" + testKey, "OUTHOOK_SECRETS_KEYS=" + testSecretKey}, env...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestWhatIsSaidOfAnAdminKey(t *testing.T) {
 		nil: 200, webhook.ErrUnauthorized: 401, webhook.ErrBusy: 429, webhook.ErrUnavailable: 503, io.EOF: 401,
 	} {
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-		handler := requireAdmin(page, func(*http.Request, string) error { return err })
+		handler := requireAdmin(page, func(*http.Request, string) (string, error) { return "", err })
 		for _, key := range []string{testKey, ""} {
 			request, answer := httptest.NewRequest(http.MethodGet, "/asynqmon/", nil), httptest.NewRecorder()
 			want := want

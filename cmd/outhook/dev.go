@@ -165,7 +165,7 @@ func (s *devStack) directions(out io.Writer, example sample) {
 	fmt.Fprintf(out, `
   API        %s/v1  (described at %s/docs, and for programs at /openapi.json)
   console    %s/console/  (sign in with the admin key)
-  asynqmon   %s/asynqmon/  (any user name, the admin key as password)
+  asynqmon   %s/asynqmon/  (sign in with the admin key)
   receiver   %s/status and /inbound
   admin key  %s
 

@@ -19,7 +19,6 @@ import (
 	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/httpapi"
 	"go.smobi.com/outhook/dispatcher/webhook"
-	"go.smobi.com/outhook/queue/monitor"
 	"go.smobi.com/outhook/signer"
 )
 
@@ -74,7 +73,7 @@ func (s *devStack) start(ctx context.Context, f devFlags, log *slog.Logger, show
 	}
 	s.closers = append(s.closers, func() error { return s.redis.release(ctx, s.client) })
 	registry := newRegistry(roleAll)
-	set.dispatcher.Redis, set.dispatcher.Logger, set.dispatcher.Metrics, set.monitor.Redis = s.client, log, registry, s.client
+	set.dispatcher.Redis, set.dispatcher.Logger, set.dispatcher.Metrics = s.client, log, registry
 	if s.dispatcher, err = dispatcher.New(set.dispatcher); err != nil {
 		return err
 	}
@@ -112,12 +111,11 @@ func (s *devStack) serve(ctx context.Context, f devFlags, set settings, metrics 
 	keys := newAuthenticator(s.dispatcher, set.dispatcher.AdminKeyHash)
 	set.api.Service, set.api.Identify, set.api.Logger = s.dispatcher, keys.Identify, log
 	ask := adminsBy(keys)
-	set.monitor.AdminKey = ask.isAdmin
 	api, err := httpapi.New(set.api)
 	if err != nil {
 		return err
 	}
-	pages, err := monitor.New(set.monitor)
+	pages, err := newPages(set.monitor, s.client, s.dispatcher, ask)
 	if err != nil {
 		return err
 	}

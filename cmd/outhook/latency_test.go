@@ -76,7 +76,7 @@ func benchmarkLatency(b *testing.B, rate int) {
 }
 
 // reportPing tells what a round trip to an idle Redis costs here and now, to read the others by.
-func reportPing(b *testing.B, rdb *redis.Client) {
+func reportPing(b *testing.B, rdb redis.UniversalClient) {
 	took := make([]time.Duration, 200)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

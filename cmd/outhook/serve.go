@@ -88,9 +88,14 @@ func newDaemon(c config.Config, is role, log *slog.Logger) (*daemon, error) {
 		return nil, usageError{err}
 	}
 	redis.SetLogger(redisLog{log})
-	d := &daemon{set: s, role: is, log: log, rdb: redis.NewUniversalClient(&s.redis)}
+	traces, err := newTracer(s.tracing, is, log)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	d := &daemon{set: s, traces: traces, role: is, log: log, rdb: redis.NewUniversalClient(&s.redis)}
 	if err := d.join(); err != nil {
-		return nil, errors.Join(usageError{err}, d.rdb.Close())
+		d.end()
+		return nil, usageError{err}
 	}
 	d.warnOfFewFiles()
 	log.Info("outhook starts", "version", buildVersion(), "role", is, "redis", c.Redis.URL,

@@ -15,6 +15,7 @@ import (
 	"go.smobi.com/outhook/dispatcher/console"
 	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/httpapi"
+	"go.smobi.com/outhook/dispatcher/session"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/queue/monitor"
 )
@@ -25,7 +26,7 @@ const graceTail = 2 * time.Second
 // settings is a configuration in the terms of the rooms it is for. Every key of config.Keys ends here.
 type settings struct {
 	redis redis.UniversalOptions
-	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and AdminKey.
+	// dispatcher lacks its Redis and Logger; api its Service, Identify and Logger; monitor its Redis and what it asks.
 	dispatcher dispatcher.Config
 	api        httpapi.Config
 	monitor    monitor.Config
@@ -34,6 +35,7 @@ type settings struct {
 	httpListen  string
 	adminListen string
 	log         config.Log
+	tracing     config.Tracing
 	// delay is kept serving after a signal, then grace bounds the rest.
 	delay, grace time.Duration
 }
@@ -55,11 +57,11 @@ func settingsOf(c config.Config) (settings, error) {
 	if store.TLSConfig, err = redisTLS(c.Redis); err != nil {
 		return settings{}, err
 	}
-	adminKey := c.Auth.AdminKey.Reveal()
+	adminKey := hashOf(c.Auth.AdminKey.Reveal())
 	return settings{
 		redis: store,
 		dispatcher: dispatcher.Config{
-			Secrets: keys, AdminKeyHash: hashOf(adminKey), Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
+			Secrets: keys, AdminKeyHash: adminKey, Egress: out, Retry: webhook.Schedule(c.Retry), Catalog: catalogConfig(c.Catalog),
 			Timeout: c.Delivery.Timeout, Concurrency: c.Delivery.Concurrency, MaxInFlight: c.Delivery.MaxInFlight,
 			MaxInFlightPerHost: c.Delivery.MaxInFlightPerHost, Breaker: webhook.Breaker(c.Breaker), AutoDisableAfter: orNever(c.AutoDisable.After),
 			Durable: durability(c.Redis), PublishWatermark: c.Redis.PublishWatermark, HistoryWatermark: c.Redis.HistoryWatermark,
@@ -70,10 +72,10 @@ func settingsOf(c config.Config) (settings, error) {
 		api: httpapi.Config{
 			PayloadBytes: int(c.Limits.PayloadBytes), RequestBytes: int(c.Limits.RequestBytes), BatchEvents: c.Limits.BatchEvents,
 		},
-		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly},
-		console:    console.Config{Secret: consoleSecret(c.Secrets, hashOf(adminKey)), Asynqmon: asynqmonURL(c.Admin.Listen), FrameAncestors: c.Console.FrameAncestors},
+		monitor:    monitor.Config{ReadOnly: c.Asynqmon.ReadOnly, SessionKey: sessionSecret(c.Secrets, adminKey)},
+		console:    console.Config{Secret: sessionSecret(c.Secrets, adminKey), Asynqmon: asynqmonURL(c.Admin.Listen), FrameAncestors: c.Console.FrameAncestors},
 		httpListen: c.HTTP.Listen, adminListen: c.Admin.Listen,
-		log: c.Log, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
+		log: c.Log, tracing: c.Tracing, delay: c.Shutdown.Delay, grace: c.Shutdown.Grace,
 	}, nil
 }
 
@@ -107,6 +109,16 @@ func keyRing(c config.Secrets) (dispatcher.KeyRing, error) {
 		texts[i] = k.ID + ":" + base64.StdEncoding.EncodeToString([]byte(k.Key.Reveal()))
 	}
 	return dispatcher.ParseKeyRing(texts)
+}
+
+// sessionSecret is what signs the sessions of browsers: the same in every process of a configuration, and another one when the
+// newest encryption key or auth.adminKey changes, as what was begun with the old admin key is to end. Without encryption keys
+// there is none: only serve needs them.
+func sessionSecret(c config.Secrets, adminKey [sha256.Size]byte) []byte {
+	if len(c.Keys) == 0 {
+		return nil
+	}
+	return session.Secret([]byte(c.Keys[0].Key.Reveal()), adminKey)
 }
 
 func egressConfig(c config.Config) (egress.Config, error) {

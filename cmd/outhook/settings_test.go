@@ -85,11 +85,14 @@ func settledKeys(bundle string, tlsFiles pair) map[string]settled {
 			kind := s.dispatcher.Catalog.Types[0]
 			return []string{kind.Name, kind.Description, string(kind.Schema)}
 		}, []string{"order.paid", "An order was paid", `{"type":"object"}`}},
-		"shutdown.delay":    {"9s", func(s settings) any { return s.delay }, 9 * time.Second},
-		"shutdown.grace":    {"99s", func(s settings) any { return []time.Duration{s.dispatcher.ShutdownTimeout, s.grace} }, []time.Duration{97 * time.Second, 99 * time.Second}},
-		"asynqmon.readOnly": {"true", func(s settings) any { return s.monitor.ReadOnly }, true},
-		"log.level":         {"debug", func(s settings) any { return s.log.Level }, slog.LevelDebug},
-		"log.format":        {"text", func(s settings) any { return s.log.Format }, config.LogText},
+		"shutdown.delay":       {"9s", func(s settings) any { return s.delay }, 9 * time.Second},
+		"shutdown.grace":       {"99s", func(s settings) any { return []time.Duration{s.dispatcher.ShutdownTimeout, s.grace} }, []time.Duration{97 * time.Second, 99 * time.Second}},
+		"asynqmon.readOnly":    {"true", func(s settings) any { return s.monitor.ReadOnly }, true},
+		"log.level":            {"debug", func(s settings) any { return s.log.Level }, slog.LevelDebug},
+		"tracing.otlpEndpoint": {"http://127.0.0.1:4318", func(s settings) any { return s.tracing.OTLPEndpoint }, "http://127.0.0.1:4318"},
+		"tracing.sampleRatio":  {"0.25", func(s settings) any { return s.tracing.SampleRatio }, 0.25},
+		"tracing.propagate":    {"true", func(s settings) any { return s.tracing.Propagate }, true},
+		"log.format":           {"text", func(s settings) any { return s.log.Format }, config.LogText},
 	}
 }
 
@@ -103,6 +106,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	rows := settledKeys(bundle, files)
 	// What some keys have to have beside them.
 	beside := map[string][]string{
+		"tracing.propagate":       {"OUTHOOK_TRACING_OTLP_ENDPOINT=http://127.0.0.1:4318"},
 		"redis.caBundle":          {"OUTHOOK_REDIS_URL=rediss://a"},
 		"redis.clientCertificate": {"OUTHOOK_REDIS_URL=rediss://a", "OUTHOOK_REDIS_CLIENT_KEY=" + files.key},
 		"redis.clientKey":         {"OUTHOOK_REDIS_URL=rediss://a", "OUTHOOK_REDIS_CLIENT_CERTIFICATE=" + files.certificate},

@@ -41,7 +41,7 @@ var soakFlags = []string{
 type soak struct {
 	*testing.T
 	server   *redistest.Server
-	admin    *redis.Client
+	admin    redis.UniversalClient
 	stations []*station
 	books    *soakBooks
 	load     *soakLoad

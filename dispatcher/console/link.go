@@ -1,8 +1,6 @@
 package console
 
 import (
-	"crypto/hkdf"
-	"crypto/sha256"
 	"net/http"
 	"net/url"
 	"time"
@@ -13,17 +11,6 @@ import (
 
 // MaxLink is how long a link may be good.
 const MaxLink = 7 * 24 * time.Hour
-
-// Secret derives a [Config.Secret] from the newest encryption key, of 32 bytes, and the SHA-256 of the bootstrap admin key,
-// zero for none: as serve does, so that a host with these can make links to a daemon. Sessions and links end when either
-// changes.
-func Secret(encryptionKey []byte, adminKeyHash [sha256.Size]byte) []byte {
-	key, err := hkdf.Key(sha256.New, encryptionKey, adminKeyHash[:], "outhook console", session.MinSecret)
-	if err != nil {
-		panic(err) // cannot happen: it is for far longer keys
-	}
-	return key
-}
 
 // NewLink returns what opens the console for one brand and nothing else, for ttl from now, whoever has it and however
 // often: a path and query below the server's URL, "/console/enter?link=…". Nothing of it is kept, and it cannot be taken

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"go.smobi.com/outhook/dispatcher/session"
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 func TestLinks(t *testing.T) {
-	secret := Secret([]byte(strings.Repeat("k", 32)), sha256.Sum256([]byte("admin")))
+	secret := session.Secret([]byte(strings.Repeat("k", 32)), sha256.Sum256([]byte("admin")))
 	link, err := NewLink(secret, "acme", time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,7 @@ func TestLinks(t *testing.T) {
 		t.Errorf("%q until %s, %v", brand, until, ok)
 	}
 	for name, other := range map[string][]byte{
-		"another key": Secret([]byte(strings.Repeat("x", 32)), sha256.Sum256([]byte("admin"))), "another admin": Secret([]byte(strings.Repeat("k", 32)), sha256.Sum256([]byte("x"))),
+		"another key": session.Secret([]byte(strings.Repeat("x", 32)), sha256.Sum256([]byte("admin"))), "another admin": session.Secret([]byte(strings.Repeat("k", 32)), sha256.Sum256([]byte("x"))),
 	} {
 		if _, _, ok := linksOf(other).Read(u.Query().Get("link")); ok {
 			t.Errorf("good with %s", name)

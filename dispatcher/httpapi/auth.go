@@ -51,6 +51,9 @@ func (s *server) admit(r route) func(huma.Context, func(huma.Context)) {
 		case !r.scope.admits(who, brand):
 			problem(http.StatusNotFound, detailNotFound).reply().write(w)
 		default:
+			if s.Traced {
+				ctx = huma.WithContext(ctx, traced(ctx.Context(), request.Header))
+			}
 			s.bound(r, cmp.Or(brand, who.Brand), huma.WithValue(ctx, askerKey{}, who), next)
 		}
 	}

@@ -114,6 +114,7 @@ func (c *Client) request(ctx context.Context, what call) (*http.Request, error) 
 	}
 	request.Header.Set("Authorization", "Bearer "+c.key)
 	request.Header.Set("Accept", jsonType)
+	nameSpan(ctx, request.Header)
 	if what.body != nil {
 		request.Header.Set("Content-Type", jsonType)
 	}

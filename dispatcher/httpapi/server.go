@@ -37,6 +37,9 @@ type Config struct {
 	// there is room, before it is read further. So a host knows which connections
 	// strangers have: all of which it was not told. Optional.
 	Admitted func(*http.Request)
+	// Traced has the traceparent of a request, of which it is known who asks, name the parent of what it publishes, unless its
+	// context has a span already. Its sampled flag counts, too. Defaults to false.
+	Traced bool
 }
 
 // WithDefaults returns a copy with every zero field set to its default.

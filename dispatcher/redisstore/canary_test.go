@@ -10,6 +10,7 @@ import (
 
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // ringOf opens a store beside the world's own, with these keys.
@@ -262,14 +263,14 @@ func TestAFullRedisIsStillChecked(t *testing.T) {
 	if _, _, err := w.ringOf(k1).CreateEndpoint(t.Context(), endpointOf("a")); err != nil {
 		t.Fatal(err)
 	}
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "1")
 	w.must(w.ringOf(k1).CheckKeys(t.Context()))
 	rotating := w.ringOf(k2, k1)
 	w.must(rotating.CheckKeys(t.Context()))
 	wantRefused(t, w.ringOf(newEntry("k1")).CheckKeys(t.Context()), webhook.KeyError{KeyID: "k1"})
 	wantRefused(t, w.ringOf(k2).CheckKeys(t.Context()), webhook.KeyError{KeyID: "k1", Missing: true})
 
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "0")
 	if _, _, err := rotating.CreateEndpoint(t.Context(), endpointOf("b")); err != nil {
 		t.Fatal(err)
 	}
@@ -277,6 +278,7 @@ func TestAFullRedisIsStillChecked(t *testing.T) {
 }
 
 func TestCheckingNeedsRedis(t *testing.T) {
+	redistest.OneServer(t, "it is killed")
 	w := newWorld(t, redisstore.Config{})
 	w.server.Kill()
 	if err := w.CheckKeys(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {

@@ -97,6 +97,11 @@ func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) 
 	claim.Wait = time.Duration(number(text(answer, 4))) * time.Millisecond
 	claim.Probe, claim.Troubled = text(answer, 5) != "", text(answer, 6) != ""
 	claim.Trigger, claim.OpenedAt = webhook.TriggerDelivery, timeOf(number(text(answer, 8)))
+	claim.WaitedSince = claim.OpenedAt
+	if written := timeOf(number(text(answer, 9))); written.After(claim.OpenedAt) {
+		claim.WaitedSince = written
+	}
+	copy(claim.SpanBefore[:], text(answer, 10))
 	if again := text(answer, 7); again != "" {
 		claim.Trigger, claim.Event.ExpiresAt = webhook.Trigger(again), time.Time{}
 	}

@@ -17,8 +17,10 @@ const (
 	waitMargin = 50 * time.Millisecond
 	// markFor is how long the last write before a wait is kept.
 	markFor = time.Minute
-	// masterTries bounds how often calls are sent again because the slots of a cluster have moved.
-	masterTries = 3
+	// masterTries bounds how often calls are sent again because the slots of a cluster have moved, movedPause is how much longer
+	// each time until then: a replica, which may be asked where they are, hears of it later than its master.
+	masterTries = 5
+	movedPause  = 50 * time.Millisecond
 )
 
 // newWaits bounds how many waits may go on at once, each of which holds a connection, to half of the
@@ -64,6 +66,11 @@ func (s *Store) runDurably(ctx context.Context, verb string, durable bool, calls
 		answered, err := s.runOnMasters(ctx, cluster, verb, calls, touched)
 		if !answers(err, "MOVED") || try == masterTries {
 			return answered, err
+		}
+		select {
+		case <-time.After(time.Duration(try) * movedPause):
+		case <-ctx.Done():
+			return nil, unavailable(verb, ctx.Err())
 		}
 		// All are idempotent. This one asks the cluster anew where its slots are.
 		_ = cluster.ForEachMaster(ctx, func(context.Context, *redis.Client) error { return nil })

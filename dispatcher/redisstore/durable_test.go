@@ -54,7 +54,7 @@ func accepted(t testing.TB, s webhook.Store, e webhook.Event, endpoints ...strin
 }
 
 // calls is how often a server was sent a command.
-func callsOf(t testing.TB, rdb *redis.Client, command string) int {
+func callsOf(t testing.TB, rdb redis.UniversalClient, command string) int {
 	t.Helper()
 	stats, err := rdb.Info(t.Context(), "commandstats").Result()
 	if err != nil {
@@ -72,6 +72,7 @@ func callsOf(t testing.TB, rdb *redis.Client, command string) int {
 // withReplica is a world whose Redis has one.
 func withReplica(t *testing.T, timeout time.Duration) (w *world, replica *redistest.Server) {
 	t.Helper()
+	redistest.OneServer(t, "its replica is frozen; of a cluster: TestAPublishWaitsForEveryMaster")
 	w = newWorld(t, redisstore.Config{Durable: webhook.Durability{Replicas: 1, Timeout: timeout}})
 	return w, redistest.StartReplica(t, w.server)
 }
@@ -100,7 +101,7 @@ func TestAPublishWaitsForItsReplica(t *testing.T) {
 	w.must(w.Finish(t.Context(), []webhook.Event{e2})) // as the reconciler does, which waits for nobody
 	w.refusedDurably("again, finished", e2, "a")
 	w.refusedDurably("to nobody", w.event("e3"))
-	w.must(w.rdb.ScriptFlush(t.Context()).Err())
+	redistest.ForgetScripts(t, w.rdb)
 	w.refusedDurably("with scripts that were not there", w.event("e4"), "a")
 	w.admit(w.event("not durable"), "a")
 
@@ -116,6 +117,7 @@ func TestAPublishWaitsForItsReplica(t *testing.T) {
 // What nobody asked to be durable costs nothing more.
 func TestWithoutDurableNothingWaits(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "there is to be no replica")
 	off := newWorld(t, redisstore.Config{})
 	on := newWorld(t, redisstore.Config{Durable: webhook.Durability{Replicas: 1, Timeout: 10 * time.Millisecond}})
 	for _, w := range []*world{off, on} {
@@ -137,6 +139,7 @@ func TestWithoutDurableNothingWaits(t *testing.T) {
 // A wait is over in time for the caller, also one that begins late.
 func TestAWaitIsOverBeforeTheCallersDeadline(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "there is to be no replica")
 	w := newWorld(t, redisstore.Config{Durable: webhook.Durability{Replicas: 1, Timeout: webhook.MaxDurableTimeout}})
 	seen := &waits{}
 	w.client.AddHook(seen)
@@ -196,6 +199,7 @@ func (m *meanwhile) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 // While replicas are away and publishes wait, what delivers still has half of the connections.
 func TestWaitsLeaveConnectionsToOthers(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "there is to be no replica, and one pool of connections")
 	options := redistest.Options(redistest.Start(t).Addr())
 	options.PoolSize = 4
 	rdb := redis.NewClient(options)

@@ -13,10 +13,11 @@ import (
 
 // An event is kept as one string: a hash would take twice the memory.
 //
-//	byte 0       format: '1', or 'm' for a marker: only the digest is left
+//	byte 0       format: '1'; 't' where the publish was traced; or 'm' for a marker: only the digest is left
 //	bytes 1-16   digest: SHA-256 of type, 0, payload, cut to 16 bytes (event.lua compares it)
 //	bytes 17-20  nonce of the publish: tells a command that the client resent from an event published twice; or when a
 //	             delivery of it was reopened last, s (hold.lua)
+//	bytes 21-45  of 't' only: trace id (16 bytes), span id (8), flags
 //	uvarint      published, ms
 //	uvarint      expires, ms; 0 never
 //	text         type        (uvarint length, bytes)
@@ -24,19 +25,33 @@ import (
 //	the rest     payload
 const (
 	formatEvent  = '1'
+	formatTraced = 't'
 	formatMarker = 'm'
 	digestSize   = 16
 	nonceSize    = 4
+	traceSize    = 16 + 8 + 1
+	// startSize is that of what every event begins with.
+	startSize = 1 + digestSize + nonceSize
 )
 
 var errFormat = errors.New("stored in a format that this version does not know")
 
 func packEvent(f webhook.Fanout, nonce [nonceSize]byte) []byte {
 	e := f.Event
-	b := make([]byte, 0, 64+len(e.Type)+40*len(f.Endpoints)+len(e.Payload))
-	b = append(b, formatEvent)
+	b := make([]byte, 0, 96+len(e.Type)+40*len(f.Endpoints)+len(e.Payload))
+	traced := e.Trace != webhook.TraceContext{}
+	format := byte(formatEvent)
+	if traced {
+		format = formatTraced
+	}
+	b = append(b, format)
 	b = append(b, digest(e)...)
 	b = append(b, nonce[:]...)
+	if traced {
+		b = append(b, e.Trace.TraceID[:]...)
+		b = append(b, e.Trace.SpanID[:]...)
+		b = append(b, e.Trace.Flags)
+	}
 	b = binary.AppendUvarint(b, uint64(millis(e.PublishedAt)))
 	expires := uint64(0)
 	if !e.ExpiresAt.IsZero() {
@@ -52,7 +67,7 @@ func packEvent(f webhook.Fanout, nonce [nonceSize]byte) []byte {
 }
 
 // nonceOf is the nonce of a packed event.
-func nonceOf(packed []byte) string { return string(packed[1+digestSize : 1+digestSize+nonceSize]) }
+func nonceOf(packed []byte) string { return string(packed[1+digestSize : startSize]) }
 
 func newNonce() (nonce [nonceSize]byte) {
 	binary.NativeEndian.PutUint32(nonce[:], rand.Uint32())
@@ -69,11 +84,11 @@ func digest(e webhook.Event) []byte {
 
 // unpackEvent reads what packEvent wrote. Errors: errFormat, also when damaged.
 func unpackEvent(ref webhook.EventRef, packed []byte) (webhook.Fanout, error) {
-	if len(packed) < 1+digestSize+nonceSize || packed[0] != formatEvent {
-		return webhook.Fanout{}, errFormat
+	r, trace, err := afterStart(packed)
+	if err != nil {
+		return webhook.Fanout{}, err
 	}
-	r := reader{rest: packed[1+digestSize+nonceSize:]}
-	e := webhook.Event{ID: ref.ID, Brand: ref.Brand}
+	e := webhook.Event{ID: ref.ID, Brand: ref.Brand, Trace: trace}
 	e.PublishedAt = timeOf(int64(r.uvarint()))
 	e.ExpiresAt = timeOf(int64(r.uvarint()))
 	e.Type = r.text()
@@ -87,6 +102,22 @@ func unpackEvent(ref webhook.EventRef, packed []byte) (webhook.Fanout, error) {
 	e.Payload = bytes.Clone(r.rest)
 	f.Event = e
 	return f, nil
+}
+
+// afterStart reads a packed event up to its times. Errors: errFormat.
+func afterStart(packed []byte) (reader, webhook.TraceContext, error) {
+	var trace webhook.TraceContext
+	switch {
+	case len(packed) >= startSize && packed[0] == formatEvent:
+		return reader{rest: packed[startSize:]}, trace, nil
+	case len(packed) >= startSize+traceSize && packed[0] == formatTraced:
+		rest := packed[startSize:]
+		rest = rest[copy(trace.TraceID[:], rest):]
+		rest = rest[copy(trace.SpanID[:], rest):]
+		trace.Flags = rest[0]
+		return reader{rest: rest[1:]}, trace, nil
+	}
+	return reader{}, trace, errFormat
 }
 
 func appendText(b []byte, text string) []byte {

@@ -203,14 +203,13 @@ type eventHead struct {
 
 // unpackHead reads the first bytes of what packEvent wrote. Errors: errFormat.
 func unpackHead(packed string) (eventHead, error) {
-	const begin = 1 + digestSize + nonceSize
 	if isGone(packed) {
 		return eventHead{}, nil
 	}
-	if len(packed) < begin || packed[0] != formatEvent {
-		return eventHead{}, errFormat
+	r, _, err := afterStart([]byte(packed))
+	if err != nil {
+		return eventHead{}, err
 	}
-	r := reader{rest: []byte(packed[begin:])}
 	h := eventHead{isKept: true, publishedAt: timeOf(int64(r.uvarint()))}
 	r.uvarint() // expires
 	if r.bad {

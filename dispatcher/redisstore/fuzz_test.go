@@ -19,6 +19,7 @@ var fuzzRef = webhook.EndpointRef{Brand: brand, ID: "a"}
 func FuzzUnpackEvent(f *testing.F) {
 	full := goldenEvent()
 	f.Add(redisstore.PackEvent(full))
+	f.Add(redisstore.PackEvent(tracedEvent()))
 	f.Add(redisstore.PackEvent(webhook.Fanout{Event: webhook.Event{Payload: []byte("{}")}}))
 	f.Add([]byte("m0123456789abcdef"))
 	f.Add([]byte("10123456789abcdef\x01\x01\x01t\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))

@@ -39,28 +39,34 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestAPackedEventIsStable(t *testing.T) {
-	want := goldenEvent()
-	golden(t, "event.golden", redisstore.PackEvent(want))
-	stored, err := os.ReadFile(filepath.Join("testdata", "event.golden"))
-	if err != nil {
-		t.Fatal(err)
+	for name, want := range map[string]webhook.Fanout{"event.golden": goldenEvent(), "event-traced.golden": tracedEvent()} {
+		golden(t, name, redisstore.PackEvent(want))
+		got, err := redisstore.UnpackEvent(want.Event.Ref(), []byte(stored(t, name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
 	}
-	got, err := redisstore.UnpackEvent(want.Event.Ref(), stored)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
+}
+
+// tracedEvent is the same event, and its publish was traced.
+func tracedEvent() webhook.Fanout {
+	f := goldenEvent()
+	f.Event.Trace = webhook.TraceContext{TraceID: [16]byte([]byte("0123456789abcdef")), SpanID: [8]byte([]byte("ABCDEFGH")), Flags: 1}
+	return f
 }
 
 // A value that ends too early, wherever, is an error and no shorter event.
 func TestADamagedEventIsAnError(t *testing.T) {
 	ref := goldenEvent().Event.Ref()
-	whole := redisstore.PackEvent(goldenEvent())
-	for n := range len(whole) - len(goldenEvent().Event.Payload) {
-		if f, err := redisstore.UnpackEvent(ref, whole[:n]); err == nil {
-			t.Errorf("the first %d bytes are read as %+v", n, f)
+	for _, f := range []webhook.Fanout{goldenEvent(), tracedEvent()} {
+		whole := redisstore.PackEvent(f)
+		for n := range len(whole) - len(f.Event.Payload) {
+			if f, err := redisstore.UnpackEvent(ref, whole[:n]); err == nil {
+				t.Errorf("the first %d bytes are read as %+v", n, f)
+			}
 		}
 	}
 	if f, err := redisstore.UnpackEvent(ref, []byte("10123456789abcdef\x01\x00\x00\x05\x00\x00\x00")); err == nil {

@@ -25,7 +25,7 @@ type world struct {
 	*redisstore.Store
 	server *redistest.Server
 	// client is the store's, rdb the test's own, which may do everything.
-	client, rdb *redis.Client
+	client, rdb redis.UniversalClient
 	clock       *clock
 	keys        redisstore.KeyRing
 }
@@ -54,7 +54,7 @@ func newWorld(t testing.TB, cfg redisstore.Config, options ...string) *world {
 	t.Helper()
 	server := redistest.Start(t, options...)
 	w := &world{TB: t, server: server, client: server.Client(t), clock: newClock(), keys: redisstore.NewKeyRing()}
-	w.rdb = redistest.Admin(t, w.client).(*redis.Client)
+	w.rdb = redistest.Admin(t, w.client)
 	cfg.Redis, cfg.Keys, cfg.Now = w.client, w.keys, w.clock.Now
 	w.Store = open(t, cfg)
 	return w
@@ -216,18 +216,18 @@ func (w *world) cancel(ref webhook.EndpointRef) {
 }
 
 // keysOf scans for the keys of a kind, the word after the tag; all when empty.
-func keysOf(t testing.TB, rdb *redis.Client, kind string) []string {
+func keysOf(t testing.TB, rdb redis.UniversalClient, kind string) []string {
 	t.Helper()
 	var keys []string
-	scan := rdb.Scan(t.Context(), 0, "*", 1000).Iterator()
-	for scan.Next(t.Context()) {
-		if key := scan.Val(); kind == "" || kindOf(key) == kind {
-			keys = append(keys, key)
+	redistest.Each(t, rdb, func(ctx context.Context, node *redis.Client) error {
+		scan := node.Scan(ctx, 0, "*", 1000).Iterator()
+		for scan.Next(ctx) {
+			if key := scan.Val(); kind == "" || kindOf(key) == kind {
+				keys = append(keys, key)
+			}
 		}
-	}
-	if err := scan.Err(); err != nil {
-		t.Fatal(err)
-	}
+		return scan.Err()
+	})
 	return keys
 }
 

@@ -39,7 +39,7 @@ func again() webhook.Reopening {
 }
 
 // settledLongAgo is a delivery whose event is to become a marker, and a second process.
-func settledLongAgo(t *testing.T) (w *world, other *redisstore.Store, client *redis.Client, ref webhook.DeliveryRef) {
+func settledLongAgo(t *testing.T) (w *world, other *redisstore.Store, client redis.UniversalClient, ref webhook.DeliveryRef) {
 	w = newWorld(t, redisstore.Config{})
 	w.endpoint("a")
 	run := w.run("e1", "a")
@@ -168,5 +168,32 @@ func TestFinishedBetweenTheLookAndTheMarker(t *testing.T) {
 	}
 	if c := w.claim(runs[0], webhook.ClaimGo); len(c.Event.Payload) == 0 {
 		t.Error("the body is gone")
+	}
+}
+
+// An event whose publish was traced is in a format of its own, which whatever looks at the format knows.
+func TestATracedEventIsHeldAndBecomesAMarker(t *testing.T) {
+	w := newWorld(t, redisstore.Config{})
+	w.endpoint("a")
+	e := w.event("e1")
+	e.Trace = tracedEvent().Event.Trace
+	run := w.admit(e, "a").Runs()[0]
+	w.wantBodies(map[string]string{"e1": "t"})
+	w.settle(run, delivered())
+	w.clock.pass(73 * time.Hour)
+	done, runs := reopen(t, w.Store, run.DeliveryRef, again())
+	w.wantSentWhole(done, runs)
+	w.settle(runs[0], delivered())
+	w.clock.pass(73 * time.Hour)
+	w.sweep()
+	w.wantBodies(map[string]string{"e1": "t"}) // it was held just now
+	w.must(w.rdb.SetRange(t.Context(), redisstore.EventKey(e.Ref()), 17, "\x01\x02\x03\x04").Err())
+	w.clock.pass(73 * time.Hour)
+	w.sweep()
+	w.wantBodies(map[string]string{"e1": "m"})
+	admitted, err := w.Admit(t.Context(), fanoutOf(e, "a"))
+	w.must(err)
+	if !admitted[0].Duplicate || admitted[0].Err != nil {
+		t.Errorf("published again: %+v", admitted[0])
 	}
 }

@@ -44,6 +44,7 @@ func TestLead(t *testing.T) {
 // TestLeadInAFullRedis: who is it remains it, and where nobody can become it, everybody is.
 func TestLeadInAFullRedis(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "about the memory of one")
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
 	s, admin := open(t, redisstore.Config{Redis: server.Client(t)}), server.Admin(t)
 	if !leads(t, s, "a") {

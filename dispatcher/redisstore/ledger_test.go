@@ -11,6 +11,7 @@ import (
 
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // While no worker runs for longer than a record lives, records of deliveries
@@ -156,14 +157,14 @@ func TestFinishIsWholeOrNot(t *testing.T) {
 	e := w.event("e1")
 	_, err := w.Admit(t.Context(), fanoutOf(e, "a"))
 	w.must(err)
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "1")
 	if err := w.Finish(t.Context(), []webhook.Event{e}); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Fatalf("Finish in a full Redis: %v", err)
 	}
 	if n := w.rdb.ZCard(t.Context(), w.only("admitting")).Val(); n != 1 {
 		t.Fatalf("%d unfinished, want 1", n)
 	}
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "0")
 	w.must(w.Finish(t.Context(), []webhook.Event{e}))
 	if n := w.rdb.XLen(t.Context(), w.only("i")).Val(); n != 1 {
 		t.Fatalf("%d entries in the index, want 1", n)

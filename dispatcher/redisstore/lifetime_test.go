@@ -10,6 +10,7 @@ import (
 
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // endless are the kinds of key without a time to live: they end when they are
@@ -258,8 +259,7 @@ func (w *world) wantTTL(kind string, least, most time.Duration) {
 // keyEnding is the single key with this end, tag aside.
 func (w *world) keyEnding(end string) string {
 	w.Helper()
-	keys, err := w.rdb.Keys(w.Context(), "oh:*:"+end).Result()
-	w.must(err)
+	keys := redistest.Keys(w, w.rdb, "oh:*:"+end)
 	if len(keys) != 1 {
 		w.Fatalf("keys ending in %s: %v, want one", end, keys)
 	}

@@ -87,15 +87,15 @@ func TestLookAtMuch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, redisstore.Config{MaxInFlight: 300})
 	ref := w.endpoint("ep")
-	w.must(w.rdb.HSet(t.Context(), w.rdb.Keys(t.Context(), "*:p:acme:ep").Val()[0], "al", 300).Err())
+	w.must(w.rdb.HSet(t.Context(), redistest.Keys(t, w.rdb, "*:p:acme:ep")[0], "al", 300).Err())
 	for i := range 120 {
 		w.admit(w.event(fmt.Sprint("e", i)), "ep")
 	}
-	record := w.rdb.Keys(t.Context(), "*:d:acme:ep:e119").Val()[0]
+	record := redistest.Keys(t, w.rdb, "*:d:acme:ep:e119")[0]
 	old := w.clock.Now().Add(-time.Hour)
 	w.must(w.rdb.HSet(t.Context(), record, "pub", old.UnixMilli()).Err())
 	w.clock.pass(time.Minute)
-	w.must(w.rdb.ZIncrBy(t.Context(), w.rdb.Keys(t.Context(), "*:o:acme:ep").Val()[0], 1000, "e119").Err()) // the last of them
+	w.must(w.rdb.ZIncrBy(t.Context(), redistest.Keys(t, w.rdb, "*:o:acme:ep")[0], 1000, "e119").Err()) // the last of them
 	looks, err := w.LookAtOpen(t.Context(), []webhook.EndpointRef{ref}, redisstore.LookMost)
 	if err != nil || len(looks) != 1 {
 		t.Fatal(looks, err)

@@ -16,6 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// The kind of Redis is that of OUTHOOK_TEST_REDIS.
 func TestConformanceOnRedis(t *testing.T) {
 	conform(t, redistest.Start(t).Client(t))
 }
@@ -61,15 +62,5 @@ func open(t testing.TB, cfg redisstore.Config) *redisstore.Store {
 
 func flush(t testing.TB, rdb redis.UniversalClient) {
 	t.Helper()
-	wipe := rdb.FlushAll(t.Context()).Err
-	if cluster, ok := rdb.(*redis.ClusterClient); ok {
-		wipe = func() error {
-			return cluster.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
-				return node.FlushAll(ctx).Err()
-			})
-		}
-	}
-	if err := wipe(); err != nil {
-		t.Fatal(err)
-	}
+	redistest.Each(t, rdb, func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() })
 }

@@ -209,6 +209,7 @@ func every(method) bool     { return true }
 func writing(m method) bool { return m.writes }
 
 func TestKilledRedisIsUnavailableUntilItIsBack(t *testing.T) {
+	redistest.OneServer(t, "it is killed and started again")
 	w := newWorld(t, redisstore.Config{}, "--appendonly", "yes", "--appendfsync", "always")
 	options := redistest.Options(w.server.Addr())
 	options.MaxRetries, options.DialerRetries, options.PoolSize = -1, 1, 100
@@ -225,6 +226,7 @@ func TestKilledRedisIsUnavailableUntilItIsBack(t *testing.T) {
 
 func TestAFrozenRedisIsUnavailableByTheDeadline(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is frozen")
 	w := newWorld(t, redisstore.Config{})
 	w.furnish()
 	w.server.Stop(t)
@@ -247,7 +249,7 @@ func TestAFrozenRedisIsUnavailableByTheDeadline(t *testing.T) {
 func TestAFullRedisRefusesToWrite(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
 	w.furnish()
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "1")
 	drains := []string{"Record", "Redrive", "Inspect", "UpdateEndpoint", "DeleteEndpoint", "CancelOpen", "DeleteKey", "Park", "Wake", "Cancel", "DeleteDead", "EraseEvents", "EraseBrand"}
 	refused := func(m method) bool { return m.writes && !slices.Contains(drains, m.name) }
 	w.wantAll(w.Store, t.Context(), webhook.ErrUnavailable, refused)
@@ -259,7 +261,7 @@ func TestAFullRedisRefusesToWrite(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "0")
 	w.wantAll(w.Store, t.Context(), nil, every)
 }
 
@@ -270,7 +272,7 @@ func TestAFullRedisLosesNothingThatIsOpen(t *testing.T) {
 	run := w.run("first", "a")
 	w.clock.pass(time.Millisecond)
 	w.admit(w.event("second"), "a")
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "1")
 
 	w.claim(run, webhook.ClaimGo)
 	released := w.settle(run, retryAt(w.clock.Now().Add(time.Second)))
@@ -288,7 +290,7 @@ func TestAFullRedisLosesNothingThatIsOpen(t *testing.T) {
 	w.wantState("first", "a", webhook.StateDelivered)
 	w.wantState("second", "a", webhook.StateDelivered)
 
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "0")
 	if b, err := w.Inspect(t.Context(), ref); err != nil || len(b.Suspects)+len(b.Release.Runs)+len(b.Doomed) != 0 {
 		t.Fatalf("backlog %+v, %v", b, err)
 	}
@@ -296,6 +298,7 @@ func TestAFullRedisLosesNothingThatIsOpen(t *testing.T) {
 
 func TestAReplicaRefusesToWrite(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "it is made a replica by hand")
 	w := newWorld(t, redisstore.Config{})
 	w.furnish()
 	w.must(w.rdb.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
@@ -319,18 +322,16 @@ func TestEveryMethodWorksAfterScriptFlush(t *testing.T) {
 	t.Run("single", func(t *testing.T) {
 		w := newWorld(t, redisstore.Config{})
 		w.furnish()
-		w.forgetfully(w.Store, func() { w.must(w.rdb.ScriptFlush(t.Context()).Err()) })
+		w.forgetfully(w.Store, func() { redistest.ForgetScripts(t, w.rdb) })
 	})
 	t.Run("cluster", func(t *testing.T) {
 		rdb := redistest.StartCluster(t).Client(t)
-		admin := redistest.Admin(t, rdb).(*redis.ClusterClient)
+		admin := redistest.Admin(t, rdb)
 		w := &world{TB: t, clock: newClock()}
 		w.Store = open(t, redisstore.Config{Redis: rdb, Now: w.clock.Now})
 		w.furnish()
 		w.forgetfully(w.Store, func() {
-			w.must(admin.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
-				return node.ScriptFlush(ctx).Err()
-			}))
+			redistest.ForgetScripts(t, admin)
 		})
 	})
 }

@@ -104,7 +104,7 @@ func (s *Store) readPast(ctx context.Context, e *past, packed string) (bool, err
 	if e.gone = !head.isKept; e.gone {
 		return true, nil
 	}
-	e.start, e.ids, e.publishedAt = packed[:1+digestSize+nonceSize], head.ids, millis(head.publishedAt)
+	e.start, e.ids, e.publishedAt = packed[:startSize], head.ids, millis(head.publishedAt)
 	return len(head.ids) == head.endpoints, nil
 }
 

@@ -108,7 +108,7 @@ func (r *recording) appendArgs(args []any) []any {
 	if v.Counts {
 		counts = 1
 	}
-	if v.State != webhook.StateDelivered || v.Blocked+v.Panics > 0 || !v.PauseUntil.IsZero() || v.Disable != "" || r.answer != "" {
+	if v.State != webhook.StateDelivered || v.Blocked+v.Panics > 0 || !v.PauseUntil.IsZero() || v.Disable != "" || r.answer != "" || r.span() != "" {
 		more = 1
 	}
 	args = append(args, r.set.Run.EventID, r.set.Run.Number, id, r.packed, string(v.State), r.set.Revision, string(v.Signal), began, took,
@@ -123,7 +123,15 @@ func (r *recording) appendArgs(args []any) []any {
 	if !v.PauseUntil.IsZero() {
 		pause = millis(v.PauseUntil)
 	}
-	return append(args, string(v.DeathReason), next, v.Blocked, v.Panics, pause, v.Disable, answerOf(r.set.Attempt), r.answer)
+	return append(args, string(v.DeathReason), next, v.Blocked, v.Panics, pause, v.Disable, answerOf(r.set.Attempt), r.answer, r.span())
+}
+
+// span is that of the attempt in bytes; empty where there is none.
+func (r *recording) span() string {
+	if r.set.Span == (webhook.SpanID{}) {
+		return ""
+	}
+	return string(r.set.Span[:])
 }
 
 // answerOf says in a word what an attempt brought: "410", or "timeout".

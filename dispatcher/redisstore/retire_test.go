@@ -128,7 +128,7 @@ func (w *world) wantDuplicate(id string) {
 func TestAFullRedisIsSwept(t *testing.T) {
 	w := newWorld(t, redisstore.Config{}, "--maxmemory-policy", "noeviction")
 	want := w.pastAndPresent()
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "100kb").Err())
+	redistest.Configure(t, w.rdb, "maxmemory", "100kb")
 	w.sweep()
 	w.wantBodies(want)
 	if ok, err := w.Turn(t.Context(), 0, "", time.Minute); !ok || err != nil {

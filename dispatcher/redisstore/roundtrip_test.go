@@ -7,6 +7,7 @@ import (
 
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 func fanoutsOf(w *world, n int, endpoints ...string) (fanouts []webhook.Fanout, events []webhook.Event) {
@@ -20,6 +21,7 @@ func fanoutsOf(w *world, n int, endpoints ...string) (fanouts []webhook.Fanout, 
 
 // What a delivery costs in round trips; a pipeline is one, however many commands it holds.
 func TestRoundTrips(t *testing.T) {
+	redistest.NotCluster(t, "what is counted goes to one server")
 	w := newWorld(t, redisstore.Config{MaxInFlight: 1000})
 	for _, id := range []string{"a", "b", "c"} {
 		w.endpoint(id)
@@ -114,11 +116,12 @@ func (w *world) warm() {
 
 // A server that lost its scripts, as after a failover, costs one more pipeline and not one trip a command.
 func TestRoundTripsAfterScriptFlush(t *testing.T) {
+	redistest.NotCluster(t, "what is counted goes to one server")
 	w := newWorld(t, redisstore.Config{MaxInFlight: 1000})
 	w.endpoint("a")
 	w.endpoint("b")
 	many, _ := fanoutsOf(w, 500, "a", "b")
-	w.must(w.rdb.ScriptFlush(t.Context()).Err())
+	redistest.ForgetScripts(t, w.rdb)
 	count := &trips{}
 	w.client.AddHook(count)
 	answers, err := w.Admit(t.Context(), many)
@@ -138,7 +141,7 @@ func TestRoundTripsAfterScriptFlush(t *testing.T) {
 func TestAdmitWhenOnlyTheAdmissionIsKnown(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
 	w.endpoint("a")
-	w.must(w.rdb.ScriptFlush(t.Context()).Err())
+	redistest.ForgetScripts(t, w.rdb)
 	w.must(w.rdb.ScriptLoad(t.Context(), redisstore.AdmitSource).Err())
 	if a := w.admit(w.event("e1"), "a"); len(a.Runs()) != 1 || !a.FannedOut {
 		t.Fatalf("Admit = %+v, want a run", a)

@@ -35,14 +35,15 @@ func wantServers(t *testing.T, s *redisstore.Store, want ...webhook.ServerInfo) 
 
 func TestServersSayWhatTheyAre(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "each says what it is: TestEveryMasterOfAClusterSaysWhatItIs")
 	w := newWorld(t, redisstore.Config{}, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru", "--appendonly", "yes")
 	got := wantServers(t, w.Store, webhook.ServerInfo{Policy: "allkeys-lru", MaxMemory: 100 << 20, AOF: true})
 	if got[0].Address != "" {
 		t.Errorf("address %q of the only server", got[0].Address)
 	}
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err())
-	w.must(w.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err())
-	w.must(w.rdb.ConfigSet(t.Context(), "appendonly", "no").Err())
+	redistest.Configure(t, w.rdb, "maxmemory-policy", "noeviction")
+	redistest.Configure(t, w.rdb, "maxmemory", "0")
+	redistest.Configure(t, w.rdb, "appendonly", "no")
 	w.must(w.rdb.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
 	wantServers(t, w.Store, webhook.ServerInfo{Policy: webhook.NoEviction, Replica: true})
 }
@@ -66,6 +67,7 @@ func TestEveryMasterOfAClusterSaysWhatItIs(t *testing.T) {
 // A user may be forbidden to ask, and an embedded server does not know the question: that is no error.
 func TestServersThatSayNothing(t *testing.T) {
 	t.Parallel()
+	redistest.OneServer(t, "users are made of one server")
 	server := redistest.Start(t)
 	admin := server.Admin(t)
 	for user, rights := range map[string][]any{

@@ -5,11 +5,13 @@ import (
 
 	"go.smobi.com/outhook/dispatcher/redisstore"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // A plain client may talk to a server in cluster mode that holds all slots: it
 // refuses scripts with keys of several tags, and everything works without them.
 func TestOneServerInClusterMode(t *testing.T) {
+	redistest.OneServer(t, "it is about one server that holds all slots")
 	w := newWorld(t, redisstore.Config{}, "--cluster-enabled", "yes")
 	w.must(w.rdb.ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
 	for w.rdb.ClusterInfo(t.Context()).Val() == "" || w.rdb.Set(t.Context(), "probe", "1", 0).Err() != nil {

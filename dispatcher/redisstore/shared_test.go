@@ -18,6 +18,7 @@ import (
 
 // What many ask at once is done together, and each gets its own answer.
 func TestClaimsShareAPipeline(t *testing.T) {
+	redistest.NotCluster(t, "there each goes to its node at once")
 	const many = 100
 	w := newWorld(t, redisstore.Config{EndpointsPerBrand: many + 1})
 	runs := make([]webhook.Run, many)
@@ -67,6 +68,7 @@ func held(word <-chan struct{}) func(redis.ProcessPipelineHook) redis.ProcessPip
 
 // A caller whose time is over waits no more, and keeps nobody else's commands back.
 func TestAClaimIsGivenUpAlone(t *testing.T) {
+	redistest.NotCluster(t, "there each goes to its node at once")
 	w := newWorld(t, redisstore.Config{})
 	w.endpoint("a")
 	gone, stays := w.run("gone", "a"), w.run("stays", "a")
@@ -113,6 +115,7 @@ func TestOthersErrorsAreNotMine(t *testing.T) {
 
 // What Redis says to a new connection, before any command, is no answer to those that were to go on it.
 func TestNothingIsRecordedWithAPasswordThatWasChanged(t *testing.T) {
+	redistest.OneServer(t, "users are changed of one server")
 	w := newWorld(t, redisstore.Config{})
 	w.endpoint("a")
 	run := w.run("e", "a")
@@ -130,6 +133,7 @@ func TestNothingIsRecordedWithAPasswordThatWasChanged(t *testing.T) {
 
 // What nobody waits for any more is not sent when Redis answers again.
 func TestWhatIsGivenUpBeforeItIsSentIsNotSent(t *testing.T) {
+	redistest.NotCluster(t, "there each goes to its node at once")
 	w := newWorld(t, redisstore.Config{})
 	w.endpoint("a")
 	run := w.run("e", "a")

@@ -34,7 +34,7 @@ const (
 func Run(t *testing.T, open func(t *testing.T, s Settings) webhook.Store) {
 	t.Helper()
 	suites := []map[string]func(*T){admitTests, claimTests, recordTests, endpointTests, updateTests, cancelTests,
-		healthTests, gateTests, limitTests, keyTests, listTests, attemptLogTests, deadLetterTests, reopenTests, jobTests, reconcileTests, randomTests, randomGateTests, randomJobTests}
+		healthTests, gateTests, limitTests, keyTests, listTests, attemptLogTests, deadLetterTests, reopenTests, jobTests, reconcileTests, traceTests, randomTests, randomGateTests, randomJobTests}
 	for _, suite := range suites {
 		for name, test := range suite {
 			t.Run(name, func(t *testing.T) {

@@ -58,4 +58,6 @@ type RetryError struct {
 	After time.Duration
 }
 
-func (e *RetryError) Error() string { return fmt.Sprintf("again in %s", e.After) }
+func (e *RetryError) Error() string {
+	return fmt.Sprintf("again in %s", e.After.Round(time.Millisecond))
+}

@@ -27,7 +27,19 @@ type Event struct {
 	// ExpiresAt ends the delivery: no attempt starts at or after it. Zero means
 	// that only the schedule's MaxAge bounds it.
 	ExpiresAt time.Time
+	// Trace is the span of the publish, which the attempts are children of; zero where it is not traced. Set by the dispatcher.
+	Trace TraceContext
 }
+
+// TraceContext names a span, as a traceparent does (W3C Trace Context, section 3.2). The zero value names none.
+type TraceContext struct {
+	TraceID [16]byte
+	SpanID  SpanID
+	Flags   byte
+}
+
+// SpanID names a span of a trace; zero names none.
+type SpanID [8]byte
 
 // Ref names the event.
 func (e Event) Ref() EventRef { return EventRef{Brand: e.Brand, ID: e.ID} }

@@ -76,6 +76,10 @@ type Claim struct {
 	Trigger Trigger
 	// OpenedAt is when MaxAge began to count: when the event was published, or sent once more.
 	OpenedAt time.Time
+	// WaitedSince is OpenedAt, or when the attempt before was recorded if that was later.
+	WaitedSince time.Time
+	// SpanBefore is the Settlement.Span of the last attempt that had one, also if that was before it was sent once more.
+	SpanBefore SpanID
 	// Wait is how long the endpoint's rate limit has the attempt wait, at most [RateAhead].
 	Wait time.Duration
 	// DueAt is set with ClaimEarly.
@@ -122,6 +126,8 @@ type Settlement struct {
 	Run Run
 	// Attempt is nil when none was made.
 	Attempt *Attempt
+	// Span of the Attempt, for the claim of the next one; zero when it was not traced.
+	Span SpanID
 	// Verdict as of [Judge], or just State and DeathReason when no attempt was made.
 	Verdict Verdict
 	// Revision is that of the claim: Verdict.Disable is not for an endpoint that

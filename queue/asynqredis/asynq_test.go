@@ -69,6 +69,7 @@ func TestResumedQueueIsWorked(t *testing.T) {
 }
 
 func TestWorkerOutlivesRedis(t *testing.T) {
+	redistest.OneServer(t, "it is killed and started again")
 	for name, whilePaused := range map[string]bool{"idle": false, "paused": true} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -103,6 +104,7 @@ func TestWorkerOutlivesRedis(t *testing.T) {
 }
 
 func TestFrozenRedisGoesOn(t *testing.T) {
+	redistest.OneServer(t, "it is frozen")
 	server := redistest.Start(t)
 	inner := server.Client(t)
 	w := startWorker(t, inner, asynqredis.Config{})

@@ -25,7 +25,7 @@ const envChild = "OUTHOOK_TEST_CHILD_REDIS"
 func workAsChild() {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
-	inner := redis.NewClient(redistest.Options(os.Getenv(envChild)))
+	inner := redis.NewUniversalClient(redistest.OptionsOf(os.Getenv(envChild)))
 	client := asynqredis.New(inner, asynqredis.Config{Logger: quiet(), Free: many})
 	server := asynq.NewServerFromRedisClient(client, serverConfig(&lines{}, time.Millisecond))
 	ending := make(chan struct{})
@@ -47,7 +47,7 @@ func workAsChild() {
 func startChild(t *testing.T, server *redistest.Server, direct redis.UniversalClient) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envChild+"="+server.Addr())
+	cmd.Env = append(os.Environ(), envChild+"="+server.URL())
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -174,7 +174,7 @@ func TestTogetherIsAsOneByOne(t *testing.T) {
 	for backend, open := range backends {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
-			inner, own := open(t), embeddedClient(t)
+			inner, own := open(t), redis.UniversalClient(embeddedClient(t))
 			if backend != "embedded" {
 				own = redistest.Start(t).Client(t)
 			}
@@ -300,7 +300,7 @@ func TestEndsAfterScriptsAreLost(t *testing.T) {
 	admin := redistest.Admin(t, inner)
 	for range 3 {
 		begin(t, inner, "a", "b", "c", "d", "e")
-		admin.ScriptFlush(t.Context())
+		redistest.ForgetScripts(t, admin)
 		for id, told := range together(t, inner, script, all) {
 			if !slices.Equal(told, []string{"OK <nil>"}) {
 				t.Errorf("%s was told %v", id, told)

@@ -53,8 +53,8 @@ func BenchmarkDrain(b *testing.B) {
 type drain struct {
 	cfg     asynqredis.Config
 	queues  []string
-	direct  *redis.Client
-	through *redis.Client
+	direct  redis.UniversalClient
+	through redis.UniversalClient
 	took    time.Duration
 	tasks   int
 	own     time.Duration
@@ -140,7 +140,7 @@ func (d *drain) active(b *testing.B) (n int64) {
 }
 
 // pour makes tasks of the size of a delivery, many at a time.
-func pour(b *testing.B, c *redis.Client, queue string, n int) {
+func pour(b *testing.B, c redis.UniversalClient, queue string, n int) {
 	shared, err := c.AutoPipeline()
 	if err != nil {
 		b.Fatal(err)

@@ -19,9 +19,7 @@ func TestAFullRedisTakesTasksBack(t *testing.T) {
 	if err := c.EvalSha(t.Context(), dequeueSHA(t), dequeueKeys, asynqLease(), taskPrefix).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := admin.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
-		t.Fatal(err)
-	}
+	redistest.Configure(t, admin, "maxmemory", "1")
 	c.Close()
 	if n := inner.LLen(t.Context(), pendingKey).Val(); n != 7 {
 		t.Errorf("%d tasks pending, want all but the one that was handed over", n)

@@ -20,9 +20,10 @@ const measured = 9 * time.Second
 // The server counts everything it runs, what a script calls included. Asynq's own share is what an Asynq that never looks into
 // its queue sends in the same time.
 func TestIdleWorkerSendsTwoCommandsASecond(t *testing.T) {
-	tests := map[string]func(t *testing.T, c *redis.Client){
-		"idle": func(*testing.T, *redis.Client) {},
-		"paused with a pending task": func(t *testing.T, c *redis.Client) {
+	redistest.OneServer(t, "what one server was sent is counted, without what servers tell each other")
+	tests := map[string]func(t *testing.T, c redis.UniversalClient){
+		"idle": func(*testing.T, redis.UniversalClient) {},
+		"paused with a pending task": func(t *testing.T, c redis.UniversalClient) {
 			enqueue(t, c, "held")
 			if err := asynq.NewInspectorFromRedisClient(c).PauseQueue(queue); err != nil {
 				t.Fatal(err)
@@ -70,7 +71,7 @@ func (n neverDequeues) EvalSha(ctx context.Context, sha1 string, keys []string, 
 	return n.UniversalClient.EvalSha(ctx, sha1, keys, args...)
 }
 
-func resetStats(t *testing.T, c *redis.Client) {
+func resetStats(t *testing.T, c redis.UniversalClient) {
 	t.Helper()
 	if err := redistest.Admin(t, c).ConfigResetStat(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -80,7 +81,7 @@ func resetStats(t *testing.T, c *redis.Client) {
 var commandCalls = regexp.MustCompile(`cmdstat_([^:]+):calls=(\d+)`)
 
 // commandsRun sums what the server counted, less what this test itself sends.
-func commandsRun(t *testing.T, c *redis.Client) (sum int) {
+func commandsRun(t *testing.T, c redis.UniversalClient) (sum int) {
 	t.Helper()
 	stats, err := c.Info(t.Context(), "commandstats").Result()
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // The network is lost after Redis has taken a batch, and before the answer arrives. A client that then asked once more would
 // get the next batch, and the first one would be nobody's.
 func TestAnswerLost(t *testing.T) {
+	redistest.OneServer(t, "a network is staged before one server")
 	server := redistest.Start(t)
 	direct, proxy := server.Client(t), redistest.StartProxy(t, server.Addr())
 	inner := redis.NewClient(redistest.Options(proxy.Addr()))

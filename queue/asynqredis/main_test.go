@@ -151,10 +151,15 @@ func eventually(t testing.TB, within time.Duration, what string, holds func() bo
 }
 
 // awaitBlocked waits until a client hangs in a blocking command of the server.
-func awaitBlocked(t testing.TB, c *redis.Client) {
+func awaitBlocked(t testing.TB, c redis.UniversalClient) {
 	t.Helper()
-	eventually(t, 10*time.Second, "a blocked client", func() bool {
-		return strings.Contains(c.Info(t.Context(), "clients").Val(), "blocked_clients:1")
+	eventually(t, 10*time.Second, "a blocked client", func() (found bool) {
+		redistest.Each(t, c, func(ctx context.Context, node *redis.Client) error {
+			info, err := node.Info(ctx, "clients").Result()
+			found = found || strings.Contains(info, "blocked_clients:1")
+			return err
+		})
+		return found
 	})
 }
 

@@ -210,6 +210,7 @@ func TestPauseWhileTasksAreHeld(t *testing.T) {
 }
 
 func TestRedisRestartedWhileTasksAreHeld(t *testing.T) {
+	redistest.OneServer(t, "it is killed and started again")
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	inner, seen := server.Client(t), &recorder{}
 	inner.AddHook(seen)

@@ -12,6 +12,7 @@ import (
 
 // The end of a task has not been written when Redis refused the connection, though others' ends went with it.
 func TestAnEndIsNotWrittenByARefusedConnection(t *testing.T) {
+	redistest.OneServer(t, "users are changed of one server")
 	server := redistest.Start(t)
 	options := redistest.Options(server.Addr())
 	options.Username, options.Password = "default", "the one before"

@@ -1,24 +1,41 @@
 package monitor
 
 import (
+	"errors"
 	"net/http"
 	"strings"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 // RequireKey lets a request through that carries an admin key: as Bearer token (RFC 6750, section 2.1), or as the password
-// of HTTP Basic (RFC 7617) with any user name, which is what a browser can send. Others are answered with 401.
-func RequireKey(next http.Handler, isAdmin func(r *http.Request, key string) bool) http.Handler {
+// of HTTP Basic (RFC 7617) with any user name. isAdmin is never asked about an empty key. Others are answered with 401, and
+// with 429 or 503 where isAdmin answers [webhook.ErrBusy] or [webhook.ErrUnavailable].
+func RequireKey(next http.Handler, isAdmin func(r *http.Request, key string) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if key := keyOf(r); key == "" || !isAdmin(r, key) {
-			w.Header().Add("WWW-Authenticate", `Basic realm="outhook", charset="UTF-8"`)
-			w.Header().Add("WWW-Authenticate", `Bearer realm="outhook"`)
-			http.Error(w, "an admin key is required", http.StatusUnauthorized)
+		private(w)
+		err := webhook.ErrUnauthorized
+		if key := keyOf(r); key != "" {
+			err = isAdmin(r, key)
+		}
+		if err != nil {
+			refuse(w, err, basicChallenge, bearerChallenge)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// basicChallenge makes a browser ask for a name and a password, bearerChallenge does not.
+const (
+	basicChallenge  = `Basic realm="outhook", charset="UTF-8"`
+	bearerChallenge = `Bearer realm="outhook"`
+)
+
+// private keeps an answer out of caches, and a browser from guessing what it is.
+func private(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 }
 
 func keyOf(r *http.Request) string {
@@ -32,12 +49,21 @@ func keyOf(r *http.Request) string {
 	return ""
 }
 
-// secured keeps the pages out of frames and other sites' logs.
-func secured(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "frame-ancestors 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
-		next.ServeHTTP(w, r)
-	})
+func refuse(w http.ResponseWriter, err error, challenges ...string) {
+	status, text := refusal(w, err, challenges...)
+	http.Error(w, text, status)
+}
+
+// refusal sets the headers of an answer to whoever was not let in, and returns its status and what to say.
+func refusal(w http.ResponseWriter, err error, challenges ...string) (status int, text string) {
+	switch {
+	case errors.Is(err, webhook.ErrBusy):
+		w.Header().Set("Retry-After", "1")
+		return http.StatusTooManyRequests, "too many wrong keys came from this address: try again in a moment"
+	case errors.Is(err, webhook.ErrUnavailable):
+		w.Header().Set("Retry-After", "1")
+		return http.StatusServiceUnavailable, "redis does not answer: the key could not be looked up"
+	}
+	w.Header()["Www-Authenticate"] = challenges
+	return http.StatusUnauthorized, "an admin key is required"
 }

@@ -196,7 +196,13 @@ func TestWakeUpRunsNow(t *testing.T) {
 		if err := d.queue.Schedule(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
-		const want = "endpoint:wake brand=acme endpoint=ep_1 waiting=41 gate=breaker until=2100-01-02T03:04:05.678Z"
+		const want = `brand     acme
+endpoint  ep_1
+waiting   41
+gate      breaker
+until     2100-01-02T03:04:05.678Z
+explain   outhook endpoint get --brand acme \
+            ep_1`
 		if got := d.listed("scheduled"); !slices.Equal(got, []string{want}) {
 			t.Errorf("shown as %q", got)
 		}

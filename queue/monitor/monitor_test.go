@@ -1,10 +1,12 @@
 package monitor_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -48,8 +50,14 @@ type site struct {
 func serve(t *testing.T, cfg monitor.Config) *site {
 	t.Helper()
 	key := rand.Text()
-	cfg.AdminKey = func(_ *http.Request, candidate string) bool {
-		return subtle.ConstantTimeCompare([]byte(candidate), []byte(key)) == 1
+	cfg.AdminKey = func(_ *http.Request, candidate string) (string, error) {
+		if subtle.ConstantTimeCompare([]byte(candidate), []byte(key)) != 1 {
+			return "", webhook.ErrUnauthorized
+		}
+		return "key_1", nil
+	}
+	if cfg.StillAdmin == nil {
+		cfg.StillAdmin = func(context.Context, string) error { return nil }
 	}
 	h, err := monitor.New(cfg)
 	if err != nil {
@@ -88,6 +96,8 @@ func (s *site) do(method, path string, edit ...func(*http.Request)) (int, string
 	return res.StatusCode, string(body)
 }
 
+func anyone(*http.Request, string) (string, error) { return "", nil }
+
 func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
@@ -112,13 +122,16 @@ func oneTask(t *testing.T, rdb redis.UniversalClient) webhook.Run {
 
 func TestNewNamesTheField(t *testing.T) {
 	rdb := connect(t)
-	anyone := func(*http.Request, string) bool { return true }
+	ever := func(context.Context, string) error { return nil }
 	for field, cfgs := range map[string][]monitor.Config{
-		"asynqmon.redis":    {{AdminKey: anyone}},
-		"asynqmon.adminKey": {{Redis: rdb}},
+		"asynqmon.redis":      {{AdminKey: anyone, StillAdmin: ever}},
+		"asynqmon.adminKey":   {{Redis: rdb, StillAdmin: ever}},
+		"asynqmon.stillAdmin": {{Redis: rdb, AdminKey: anyone}},
+		"asynqmon.sessionKey": {{Redis: rdb, AdminKey: anyone, StillAdmin: ever, SessionKey: make([]byte, 31)}},
 		"asynqmon.rootPath": {
-			{Redis: rdb, AdminKey: anyone, RootPath: "/"}, {Redis: rdb, AdminKey: anyone, RootPath: "asynqmon"},
-			{Redis: rdb, AdminKey: anyone, RootPath: "/a/../b"}, {Redis: rdb, AdminKey: anyone, RootPath: "/{x}"},
+			{Redis: rdb, AdminKey: anyone, StillAdmin: ever, RootPath: "/"}, {Redis: rdb, AdminKey: anyone, StillAdmin: ever, RootPath: "asynqmon"},
+			{Redis: rdb, AdminKey: anyone, StillAdmin: ever, RootPath: "/a/../b"}, {Redis: rdb, AdminKey: anyone, StillAdmin: ever, RootPath: "/{x}"},
+			{Redis: rdb, AdminKey: anyone, StillAdmin: ever, RootPath: "/a;b"},
 		},
 	} {
 		for _, cfg := range cfgs {
@@ -151,7 +164,7 @@ func TestPages(t *testing.T) {
 				"/asynqmon/api/queue_stats":                   "live-0",
 				"/asynqmon/api/servers":                       `"servers":[]`,
 				"/asynqmon/api/scheduler_entries":             `"entries":[]`,
-				"/asynqmon/api/redis_info":                    `"cluster":false`,
+				"/asynqmon/api/redis_info":                    fmt.Sprintf(`"cluster":%t`, isCluster(rdb)),
 			} {
 				status, body := s.do("GET", path)
 				if status != 200 || !strings.Contains(body, want) {
@@ -169,6 +182,14 @@ func TestPages(t *testing.T) {
 	}
 }
 
+const shownWhole = `brand     acme
+event     evt_1
+endpoint  ep_1
+run       3
+explain   outhook event explain --brand acme \
+            evt_1
+          GET /v1/brands/acme/events/evt_1/deliveries`
+
 func TestTasksShowIDsOnly(t *testing.T) {
 	rdb := connect(t)
 	run := oneTask(t, rdb)
@@ -184,7 +205,7 @@ func TestTasksShowIDsOnly(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &task); err != nil {
 		t.Fatal(err)
 	}
-	if task.Type != "delivery" || task.Payload != "delivery brand=acme event=evt_1 endpoint=ep_1 run=3" {
+	if task.Type != "delivery" || task.Payload != shownWhole {
 		t.Errorf("shown as %+v", task)
 	}
 	// A finished task with a result, as some other program might leave it.
@@ -213,4 +234,9 @@ func TestCloseLeavesTheHostsClient(t *testing.T) {
 	if err := rdb.Ping(t.Context()).Err(); err != nil {
 		t.Errorf("the host's client after Close: %v", err)
 	}
+}
+
+func isCluster(rdb redis.UniversalClient) bool {
+	_, cluster := rdb.(*redis.ClusterClient)
+	return cluster
 }

@@ -42,11 +42,17 @@ func TestScenarios(t *testing.T) {
 		{"growth", 2, []string{"30"}, []string{"perSecond", "publishedPerSecond", "waitingMiB", "waitingBytes", "firstMs"}},
 		{"growth", 3, []string{"1", "4", "16"}, []string{"perSecond"}},
 		{"growth", 4, []string{"1", "2", "4"}, []string{"perSecond"}},
+		{"scale", 0, []string{"one Redis, 1 worker", "one Redis, 2 workers", "Cluster of 3, 1 worker", "Cluster of 3, 2 workers"}, []string{"perSecond"}},
+		{"scale", 2, []string{"1 worker, all queues", "2 workers, all queues", "2 workers, queue.serve of 4"}, []string{"idleCommands", "perWorker", "connections"}},
 		{"idle", 0, []string{"plain", "batch"}, []string{"idleCommands"}},
 	} {
 		t.Run(test.scenario, func(t *testing.T) {
 			t.Parallel()
-			report, err := bench.RunGroup(t.Context(), small().InFlight(30).Largest(30), test.scenario, test.table)
+			largest := 30
+			if test.scenario == "scale" {
+				largest = 2
+			}
+			report, err := bench.RunGroup(t.Context(), small().InFlight(30).Largest(largest), test.scenario, test.table)
 			if err != nil {
 				t.Fatalf("%v; wrong: %v", err, report.Wrong)
 			}
@@ -71,6 +77,26 @@ func checkGroup(t *testing.T, g bench.Group, rows, metrics []string) {
 	}
 	if !slices.Equal(names, rows) {
 		t.Errorf("%s: rows %v, want %v", g.Title, names, rows)
+	}
+}
+
+// TestNothingIsLostAtFaults has workers killed, and a node of a cluster: nothing may be lost, and some may come twice.
+func TestNothingIsLostAtFaults(t *testing.T) {
+	needRedis(t)
+	if os.Getenv("OUTHOOK_TEST_LONG") == "" {
+		t.Skip("waits for the leases of workers: set OUTHOOK_TEST_LONG=1")
+	}
+	t.Parallel()
+	cfg := small()
+	cfg.Steady = time.Second
+	report, err := bench.RunGroup(t.Context(), cfg, "scale", 1)
+	if err != nil {
+		t.Fatalf("%v; wrong: %v", err, report.Wrong)
+	}
+	rows := []string{"one Redis", "Cluster of 3", "Cluster of 3, redis.durable wait:1, one master killed too"}
+	checkGroup(t, report.Groups[0], rows, []string{"published", "added", "killed", "afterMs"})
+	for _, row := range report.Groups[0].Rows {
+		t.Logf("%s: %v", row.Name, row.Median)
 	}
 }
 

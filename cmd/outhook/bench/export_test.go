@@ -89,6 +89,9 @@ func Scattered(n int) (endpoints, brands, kinds int) {
 	return l.Brands * l.Kinds * l.Fanout, l.Brands, l.Kinds
 }
 
+// PartOf names the queues of the i-th of n worker processes.
+func PartOf(i, n int) string { return partOf(i, n) }
+
 // Planned is one delivery of a load.
 type Planned struct {
 	Batch, Event int

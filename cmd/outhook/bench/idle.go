@@ -21,19 +21,24 @@ func idle(b *bench) []*group {
 	return []*group{g}
 }
 
-// idleRun looks at what processes use over twice cfg.Steady that have nothing to do any more.
+// idleRun looks at what processes use that have nothing to do any more.
 func (b *bench) idleRun(ctx context.Context, what string, r road) (metrics, error) {
 	s, err := b.build(ctx, r, oneEndpoint())
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
-	if err := s.run(what, loadOn(r, s.layout, b.cfg.Events)).warm(ctx); err != nil {
+	return s.idleFor(ctx, what)
+}
+
+// idleFor is over twice cfg.Steady, once something has been delivered.
+func (s *stand) idleFor(ctx context.Context, what string) (metrics, error) {
+	if err := s.run(what, loadOn(s.road, s.layout, s.b.cfg.Events)).warm(ctx); err != nil {
 		return nil, err
 	}
-	sleepUntil(ctx, time.Now().Add(b.cfg.Steady)) // what follows from the work is over
+	sleepUntil(ctx, time.Now().Add(s.b.cfg.Steady)) // what follows from the work is over
 	before, commands := s.spent(ctx), s.redis.commands(ctx)
-	span := 2 * b.cfg.Steady
+	span := 2 * s.b.cfg.Steady
 	sleepUntil(ctx, time.Now().Add(span))
 	m := metrics{"idleCommands": (s.redis.commands(ctx) - commands) / span.Seconds()}
 	for name, used := range s.spent(ctx) {
@@ -42,8 +47,11 @@ func (b *bench) idleRun(ctx context.Context, what string, r road) (metrics, erro
 	return m, ctx.Err()
 }
 
-// commands is how many a Redis has done.
-func (s *redisServer) commands(ctx context.Context) float64 {
-	n, _ := strconv.ParseFloat(s.info(ctx, "stats")["total_commands_processed"], 64)
-	return n
+// commands is how many a Redis has done, all nodes together.
+func (s *redisServer) commands(ctx context.Context) (all float64) {
+	for _, one := range s.each() {
+		n, _ := strconv.ParseFloat(one.info(ctx, "stats")["total_commands_processed"], 64)
+		all += n
+	}
+	return all
 }

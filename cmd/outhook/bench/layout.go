@@ -15,8 +15,11 @@ type layout struct {
 	RTT time.Duration
 	// Later has nothing delivered until the worker is started.
 	Later bool
-	// Workers is how many worker processes outhook has; 0 is one.
+	// Workers is how many worker processes outhook has; 0 is one. With Parted each works its part of the queues only.
 	Workers int
+	Parted  bool
+	// Cluster has three masters instead of one Redis. With Replicas each has one, the first two.
+	Cluster, Replicas bool
 	// Env is what outhook has configured otherwise than all have it, as variables.
 	Env []string
 	// ByQueue counts what is open in the queues: asking each of a great many endpoints would be most of the work.

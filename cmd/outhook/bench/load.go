@@ -46,6 +46,8 @@ type load struct {
 	Server, Key string
 	Redis       string
 	Pool        int
+	// Patient tries what is refused again until Within is over.
+	Patient bool
 	// Timed asks for the time at which each call began.
 	Timed bool
 }

@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"go.smobi.com/outhook/cmd/outhook/bench"
@@ -63,5 +64,29 @@ func TestCommandsAreSortedByCost(t *testing.T) {
 	})
 	if len(got) != 2 || got[0] != "evalsha" || got[1] != "get" {
 		t.Errorf("commands %v", got)
+	}
+}
+
+// Each queue has as many workers as the others, or one less, and each worker some of them.
+func TestPartsOfQueues(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 4, 8, 16} {
+		workers := map[string]int{}
+		for i := range n {
+			part := strings.Split(bench.PartOf(i, n), ",")
+			if least := max(1, 8/n); len(part) < least || len(part) > least+1 {
+				t.Errorf("%d of %d works %v", i, n, part)
+			}
+			for _, queue := range part {
+				workers[queue]++
+			}
+		}
+		for queue, of := range workers {
+			if of != max(1, n/8) {
+				t.Errorf("%d workers: %s is worked by %d", n, queue, of)
+			}
+		}
+		if len(workers) != 8 {
+			t.Errorf("%d workers: queues %v", n, workers)
+		}
 	}
 }

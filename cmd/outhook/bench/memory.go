@@ -75,10 +75,13 @@ func (s *redisServer) awaitClients(ctx context.Context, most float64) {
 	}
 }
 
-// clients is how many connections a Redis has.
-func (s *redisServer) clients(ctx context.Context) float64 {
-	n, _ := strconv.ParseFloat(s.info(ctx, "clients")["connected_clients"], 64)
-	return n
+// clients is how many connections a Redis has, all nodes together.
+func (s *redisServer) clients(ctx context.Context) (all float64) {
+	for _, one := range s.each() {
+		n, _ := strconv.ParseFloat(one.info(ctx, "clients")["connected_clients"], 64)
+		all += n
+	}
+	return all
 }
 
 // holds is what a Redis keeps in memory, in bytes, without what connections and the AOF take for a while.

@@ -122,7 +122,7 @@ func (p *publishing) one(ctx context.Context, n int) error {
 		}
 	}
 	var err error
-	for range publishTries {
+	for try := 0; try < publishTries || p.Patient; try++ {
 		if err = p.send(ctx, events); err == nil || ctx.Err() != nil {
 			return err
 		}

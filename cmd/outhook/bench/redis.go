@@ -21,13 +21,16 @@ import (
 // redisReady bounds how long a server may take to answer.
 const redisReady = 10 * time.Second
 
-// redisServer is a Redis for one run.
+// redisServer is a Redis for one run, or a node of one.
 type redisServer struct {
 	addr string
-	rdb  *redis.Client
-	proc *process // nil for the embedded one
+	rdb  redis.UniversalClient // of a cluster, to all of it
+	proc *process              // nil for the embedded one, and for a cluster
 	dir  string
 	own  *embedded.Server
+	bus  int // port of the nodes of a cluster among each other
+	// nodes are those of a cluster, its masters first.
+	nodes []*redisServer
 }
 
 // redisProgram is where the server is; empty when there is none.
@@ -40,8 +43,8 @@ func redisProgram() string {
 	return ""
 }
 
-// startRedis runs a server of its own on a free port, AOF everysec; without a program, the embedded one.
-func startRedis(ctx context.Context, program string) (*redisServer, error) {
+// startRedis runs a server of its own on a free port, AOF everysec, with more arguments; without a program, the embedded one.
+func startRedis(ctx context.Context, program string, more ...string) (*redisServer, error) {
 	if program == "" {
 		own, err := embedded.Start()
 		if err != nil {
@@ -52,14 +55,14 @@ func startRedis(ctx context.Context, program string) (*redisServer, error) {
 	var err error
 	for range 5 { // another process may take the port before the server does
 		var s *redisServer
-		if s, err = tryRedis(ctx, program); err == nil {
+		if s, err = tryRedis(ctx, program, more); err == nil {
 			return s, nil
 		}
 	}
 	return nil, fmt.Errorf("start redis: %w", err)
 }
 
-func tryRedis(ctx context.Context, program string) (*redisServer, error) {
+func tryRedis(ctx context.Context, program string, more []string) (*redisServer, error) {
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
@@ -69,8 +72,8 @@ func tryRedis(ctx context.Context, program string) (*redisServer, error) {
 		return nil, err
 	}
 	s := &redisServer{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: dir}
-	cmd := exec.Command(program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "",
-		"--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no")
+	cmd := exec.Command(program, append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no"}, more...)...)
 	if s.proc, err = launch("redis", cmd, false, nil); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -112,8 +115,14 @@ func (s *redisServer) answers(ctx context.Context) bool {
 
 func (s *redisServer) end() {
 	_ = s.rdb.Close()
-	if s.own != nil {
+	switch {
+	case s.own != nil:
 		s.own.Close()
+		return
+	case s.proc == nil:
+		for _, node := range s.nodes {
+			node.end()
+		}
 		return
 	}
 	s.proc.end()

@@ -27,6 +27,7 @@ func Scenarios() []Scenario {
 		{"memory", "what a delivery takes in Redis, and a worker with all it may have in flight", false, memory},
 		{"rtt", "throughput when Redis is 1 ms away", false, roundTrips},
 		{"growth", "how the cost grows with deliveries in flight, endpoints, backlog, shards and workers", false, growth},
+		{"scale", "worker processes on one Redis and on a Cluster, some killed under load, and many of them idle", false, scale},
 		{"idle", "what is used when there is nothing to do", false, idle},
 	}
 }

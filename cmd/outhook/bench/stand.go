@@ -108,7 +108,11 @@ func (s *stand) startReceiver(ctx context.Context) (err error) {
 }
 
 func (s *stand) startRedis(ctx context.Context) (err error) {
-	if s.redis, err = startRedis(ctx, s.b.redisProgram); err != nil {
+	begin := func() (*redisServer, error) { return startRedis(ctx, s.b.redisProgram) }
+	if s.layout.Cluster {
+		begin = func() (*redisServer, error) { return startCluster(ctx, s.b.redisProgram, s.layout.Replicas) }
+	}
+	if s.redis, err = begin(); err != nil {
 		return err
 	}
 	s.ends = append(s.ends, s.redis.end)
@@ -189,12 +193,12 @@ func (s *stand) startWorker(ctx context.Context) (err error) {
 		}
 		return s.worker.ask(ctx, "work", plainWork{Redis: s.redisAddr, Pool: pool(), Concurrency: s.layout.Connections}, nil)
 	}
-	for range max(1, s.layout.Workers) {
-		worker, err := s.b.serve(ctx, "worker", s.env())
+	for i := range max(1, s.layout.Workers) {
+		worker, err := s.oneWorker(ctx, i)
 		if err != nil {
 			return err
 		}
-		s.ends, s.admin = append(s.ends, worker.end), append(s.admin, worker.url("admin"))
+		s.admin = append(s.admin, worker.url("admin"))
 		if s.worker == nil {
 			s.worker = worker.process
 		} else {
@@ -204,6 +208,19 @@ func (s *stand) startWorker(ctx context.Context) (err error) {
 	return nil
 }
 
+// oneWorker starts the i-th worker process of outhook, which ends with the stand.
+func (s *stand) oneWorker(ctx context.Context, i int) (*server, error) {
+	env := s.env()
+	if s.layout.Parted {
+		env = append(env, "OUTHOOK_QUEUE_SERVE="+partOf(i, s.layout.Workers))
+	}
+	worker, err := s.b.serve(ctx, "worker", env)
+	if err == nil {
+		s.ends = append(s.ends, worker.end)
+	}
+	return worker, err
+}
+
 // pool is how many connections outhook has to Redis, but for those that wait.
 func pool() int { return max(64, 10*runtime.GOMAXPROCS(0)) }
 
@@ -211,7 +228,7 @@ func pool() int { return max(64, 10*runtime.GOMAXPROCS(0)) }
 // the layout changes.
 func (s *stand) env() []string {
 	return append([]string{
-		"OUTHOOK_CONFIG=" + s.b.configOf(s.layout), "OUTHOOK_REDIS_URL=redis://" + s.redisAddr, "OUTHOOK_AUTH_ADMIN_KEY=" + s.key,
+		"OUTHOOK_CONFIG=" + s.b.configOf(s.layout), "OUTHOOK_REDIS_URL=" + s.redisURL(), "OUTHOOK_AUTH_ADMIN_KEY=" + s.key,
 		"OUTHOOK_SECRETS_KEYS=" + s.b.secret, "OUTHOOK_HTTP_LISTEN=127.0.0.1:0", "OUTHOOK_ADMIN_LISTEN=127.0.0.1:0",
 		"OUTHOOK_SHUTDOWN_DELAY=0s", "OUTHOOK_EGRESS_ALLOW=127.0.0.0/8", "OUTHOOK_EGRESS_PORTS=[]", "OUTHOOK_EGRESS_REQUIRE_HTTPS=false",
 	}, s.layout.Env...)
@@ -258,7 +275,9 @@ func (s *stand) processes() map[string][]*process {
 		add("api", s.api.process)
 	}
 	if s.redis != nil {
-		add("redis", s.redis.proc)
+		for _, node := range s.redis.each() {
+			add("redis", node.proc)
+		}
 	}
 	return all
 }

@@ -42,10 +42,16 @@ func memoryOf(pid int, line string) (float64, bool) {
 	return 0, false
 }
 
-// cpu is what a Redis has used so far, in seconds.
-func (s *redisServer) cpu(ctx context.Context) (float64, bool) {
-	info := s.info(ctx, "cpu")
-	user, errUser := strconv.ParseFloat(info["used_cpu_user"], 64)
-	system, errSystem := strconv.ParseFloat(info["used_cpu_sys"], 64)
-	return user + system, errUser == nil && errSystem == nil
+// cpu is what a Redis has used so far, all nodes together, in seconds.
+func (s *redisServer) cpu(ctx context.Context) (all float64, known bool) {
+	for _, one := range s.each() {
+		info := one.info(ctx, "cpu")
+		user, errUser := strconv.ParseFloat(info["used_cpu_user"], 64)
+		system, errSystem := strconv.ParseFloat(info["used_cpu_sys"], 64)
+		if errUser != nil || errSystem != nil {
+			return 0, false
+		}
+		all += user + system
+	}
+	return all, true
 }

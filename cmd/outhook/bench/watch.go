@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,8 +38,10 @@ func (s *stand) watch(ctx context.Context, what string) (*watch, error) {
 	s.b.watched++
 	w := &watch{s: s, what: what, name: filepath.Join(s.b.cfg.ProfileDir, fmt.Sprintf("%02d-%s", s.b.watched, slug(what)))}
 	if s.redis != nil {
-		if err := s.redis.rdb.ConfigResetStat(ctx).Err(); err != nil {
-			return nil, err
+		for _, one := range s.redis.each() {
+			if err := one.rdb.ConfigResetStat(ctx).Err(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if s.api == nil && s.worker != nil {
@@ -135,7 +138,11 @@ func (w *watch) commands(ctx context.Context, deliveries int) error {
 	if w.s.redis == nil {
 		return nil
 	}
-	all := commandsOf(w.s.redis.info(ctx, "commandstats"))
+	var stats []map[string]string
+	for _, one := range w.s.redis.each() {
+		stats = append(stats, one.info(ctx, "commandstats"))
+	}
+	all := commandsOf(stats...)
 	rows := [][]string{{"command", "calls/delivery", "us/call", "us/delivery"}}
 	var calls, usec float64
 	n := float64(max(1, deliveries))
@@ -151,27 +158,38 @@ func (w *watch) commands(ctx context.Context, deliveries int) error {
 	return os.WriteFile(w.name+"-redis.txt", []byte(text.String()), 0o600)
 }
 
+// add takes a value of commandstats in.
+func (c *command) add(value string) {
+	for part := range strings.SplitSeq(value, ",") {
+		field, text, _ := strings.Cut(part, "=")
+		number, _ := strconv.ParseFloat(text, 64)
+		switch field {
+		case "calls":
+			c.calls += number
+		case "usec":
+			c.usec += number
+		}
+	}
+}
+
 func decimal(value float64, places int) string { return strconv.FormatFloat(value, 'f', places, 64) }
 
-// commandsOf reads commandstats, the costliest first.
-func commandsOf(info map[string]string) []command {
-	var all []command
-	for key, value := range info {
-		name, ok := strings.CutPrefix(key, "cmdstat_")
-		if !ok {
-			continue
-		}
-		c := command{name: name}
-		for part := range strings.SplitSeq(value, ",") {
-			switch field, number, _ := strings.Cut(part, "="); field {
-			case "calls":
-				c.calls, _ = strconv.ParseFloat(number, 64)
-			case "usec":
-				c.usec, _ = strconv.ParseFloat(number, 64)
+// commandsOf reads commandstats of servers, and adds them up, the costliest first.
+func commandsOf(stats ...map[string]string) []command {
+	byName := map[string]command{}
+	for _, info := range stats {
+		for key, value := range info {
+			name, ok := strings.CutPrefix(key, "cmdstat_")
+			if !ok {
+				continue
 			}
+			c := byName[name]
+			c.name = name
+			c.add(value)
+			byName[name] = c
 		}
-		all = append(all, c)
 	}
+	all := slices.Collect(maps.Values(byName))
 	slices.SortFunc(all, func(a, b command) int { return int(b.usec - a.usec) })
 	return all
 }

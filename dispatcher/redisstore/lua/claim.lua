@@ -10,12 +10,13 @@
 --         {'newer'}: another version's record
 --         {'cancelled'}, {'expired'}, {'overdue'}: to be recorded as such
 --         {'go', attempts so far, blocked in a row, panics in a row, ms to wait for its turn, '1' a probe of the breaker,
---         '1' slow or failing, why it is sent once more ('' it is not), ms when maxAge began}
+--         '1' slow or failing, why it is sent once more ('' it is not), ms when maxAge began; and unless it is the first attempt
+--         ms when the record was last written, span of the last attempt that had one ('' none)}
 --         {'failed', why}: something of another kind stands at one of its keys; also alone, of all tasks of an endpoint}
 -- Cost: O(log n) of the endpoint's sets, times the tasks.
 local function claim(ep, event, run, given, held)
   local key = record(event)
-  local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl', 'af', 'pn', 'tr', 'bq', 'v')
+  local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl', 'af', 'pn', 'tr', 'bq', 'v', 'up', 'sp')
   if newer(r[11]) then return {'newer'} end
   if r[1] ~= run or r[2] then return {'stale'} end
 
@@ -47,7 +48,9 @@ local function claim(ep, event, run, given, held)
     ep.out = nil
   end
   local troubled = ep.slow or ep.failures > 0 or ep.opened > 0
-  return {'go', r[5] or '0', r[6] or '0', r[8] or '0', ms(wait), ep.opened > 0 and '1' or '', troubled and '1' or '', r[9] or '', r[3]}
+  local go = {'go', r[5] or '0', r[6] or '0', r[8] or '0', ms(wait), ep.opened > 0 and '1' or '', troubled and '1' or '', r[9] or '', r[3]}
+  if r[12] then go[10], go[11] = r[12], r[13] or '' end
+  return go
 end
 
 local function claims(a, tasks)

@@ -104,7 +104,7 @@ end
 -- record answers the key of a delivery's record. Its fields have short names, there
 -- is one for every delivery: v format  run  q queue  pub published, ms  exp expires, ms
 -- n attempts that count  bl blocked in a row  pn panics in a row  up updated, ms  st final state
--- dr reason of death  af failures of the task seen  last, prev attempt ids  k attempts kept  a0 … a99 where they are kept
+-- dr reason of death  af failures of the task seen  sp span of the last attempt that had one  last, prev attempt ids  k attempts kept  a0 … a99 where they are kept
 -- Of one that was sent once more: tr why  j the job whose account it is on  bq its queue of the bulk lane ('' none). pub is
 -- when it was sent once more.
 local function record(event)

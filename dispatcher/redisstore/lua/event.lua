@@ -15,7 +15,7 @@ local function write(event, admitting, packed, member)
     return {'new'}
   end
   if stored == packed then return {'new'} end -- our own command, resent by the client
-  if not string.find(stored, '^[1m]') then return {'unknown', stored} end
+  if not string.find(stored, '^[1tm]') then return {'unknown', stored} end
   if string.sub(stored, 2, 17) ~= string.sub(packed, 2, 17) then return {'conflict'} end
   if redis.call('ZSCORE', admitting, member) then return {'unfinished', stored} end
   return {'duplicate', stored}

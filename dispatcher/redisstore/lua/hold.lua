@@ -9,7 +9,8 @@ local t = tonumber(redis.call('TIME')[1])
 local nonce = string.char(math.floor(t / 16777216) % 256, math.floor(t / 65536) % 256, math.floor(t / 256) % 256, t % 256)
 local starts = {}
 for i, event in ipairs(KEYS) do
-  if redis.call('GETRANGE', event, 0, 0) == '1' then
+  local format = redis.call('GETRANGE', event, 0, 0)
+  if format == '1' or format == 't' then
     redis.call('PEXPIRE', event, ARGV[1], 'GT')
     redis.call('SETRANGE', event, 17, nonce)
   end

@@ -13,7 +13,7 @@
 --       11 '1' if there is more, else all of it is as a success has it: 12 reason of death  13 next attempt, ms
 --       14 blocked in a row  15 panics in a row  16 the receiver asks for a pause until, ms (0 not)  17 reason to disable the
 --       endpoint ('' none)  18 what the attempt brought, to be kept if it disables the endpoint
---       19 the answer, packed ('' nothing is kept of it)
+--       19 the answer, packed ('' nothing is kept of it)  20 span of the attempt ('' none)
 -- Answer: of each endpoint {runs released {{event, run, queue}, …}, wake-up, {of each settlement that changed more than its
 --         delivery: which, from 0, 'open' or 'closed' if the breaker changed, reason if the endpoint was disabled; or which, 'failed',
 --         why: something of another kind stands at one of its keys, …}, which of them, from 0, was open first: it gets the runs};
@@ -23,17 +23,17 @@ drains() -- the first of many may have nothing to take out
 
 -- What is told of one settlement, as above. MORE is its own words where it has any, and those of a success.
 local event, run, id, packed, state, revision, signal, began, took, counts
-local death, next, blocked, panics, pause, disable, brought, kept
+local death, next, blocked, panics, pause, disable, brought, kept, span
 local function read(a)
   event, run, id, packed, state, revision = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
   signal, began, took, counts = ARGV[a + 6], tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8]), ARGV[a + 9] == '1'
   if ARGV[a + 10] ~= '1' then
-    death, next, blocked, panics, pause, disable, brought, kept = '', '', '0', '0', 0, '', '', ''
+    death, next, blocked, panics, pause, disable, brought, kept, span = '', '', '0', '0', 0, '', '', '', ''
     return a + 11
   end
   death, next, blocked, panics, pause = ARGV[a + 11], ARGV[a + 12], ARGV[a + 13], ARGV[a + 14], tonumber(ARGV[a + 15])
-  disable, brought, kept = ARGV[a + 16], ARGV[a + 17], ARGV[a + 18]
-  return a + 19
+  disable, brought, kept, span = ARGV[a + 16], ARGV[a + 17], ARGV[a + 18], ARGV[a + 19]
+  return a + 20
 end
 
 -- The endpoint that the script has turned to: its keys beside those of endpoint.lua; what is to be written into its hash, name
@@ -87,6 +87,7 @@ local function keep(r, set)
   if r[6] then times, at = ms(r[6] + 1), 'a' .. (r[6] + 1) % 100 end
   set[1], set[2], set[3], set[4], set[5], set[6] = 'k', times, at, place, 'last', id
   if r[4] then set[7], set[8] = 'prev', r[4] end
+  if span ~= '' then set[#set + 1], set[#set + 2] = 'sp', span end
 end
 
 -- leave takes the delivery out of the set it is in; answers whether it was in one.
@@ -295,7 +296,7 @@ local function events(n, a)
   local all = {}
   for i = 1, n do
     all[i] = ARGV[a]
-    a = a + (ARGV[a + 10] == '1' and 19 or 11)
+    a = a + (ARGV[a + 10] == '1' and 20 or 11)
   end
   return all, a
 end

@@ -21,15 +21,16 @@ const (
 // Cluster is a Redis Cluster of three masters without replicas.
 type Cluster struct{ nodes []*Server }
 
-// StartCluster runs a cluster until the test ends, and returns once every node sees every slot served.
-func StartCluster(t testing.TB) *Cluster {
+// StartCluster runs a cluster until the test ends, and returns once every node sees every slot served. The arguments are those
+// of each node, as for [Start].
+func StartCluster(t testing.TB, opts ...string) *Cluster {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), clusterWithin)
 	defer cancel()
 	nodes := make([]*clusterNode, clusterNodes)
 	cluster := &Cluster{}
 	for i := range nodes {
-		nodes[i] = startNode(t)
+		nodes[i] = startNode(t, opts...)
 		cluster.nodes = append(cluster.nodes, nodes[i].server)
 		if err := nodes[i].assign(ctx, i); err != nil {
 			t.Fatalf("make cluster: %v", err)
@@ -51,35 +52,40 @@ func StartCluster(t testing.TB) *Cluster {
 // Client connects to the cluster as [Options] say, until the test ends.
 func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
 	t.Helper()
-	options := &redis.ClusterOptions{}
-	for _, node := range c.nodes {
-		as := Options(node.Addr())
-		options.Addrs = append(options.Addrs, node.Addr())
-		options.Username, options.Password = as.Username, as.Password
-	}
-	client := redis.NewClusterClient(options)
-	t.Cleanup(func() { _ = client.Close() })
-	return client
+	return connect(t, OptionsOf(c.URL())).(*redis.ClusterClient)
 }
 
-// AddReplica runs a server that copies the master at addr, and returns once it has all of it.
-func (c *Cluster) AddReplica(t testing.TB, addr string) *Server {
+// URL is where all nodes of the start are, for the user of [Options].
+func (c *Cluster) URL() string {
+	hosts := make([]string, len(c.nodes))
+	for i, node := range c.nodes {
+		hosts[i] = node.Addr()
+	}
+	return "redis-cluster://" + userInfo() + strings.Join(hosts, ",")
+}
+
+// Server is all of it, as [Start] would answer it.
+func (c *Cluster) Server() *Server { return &Server{whole: c} }
+
+// Node is the one at addr, of those of the start.
+func (c *Cluster) Node(addr string) *Server {
+	return c.nodes[slices.IndexFunc(c.nodes, func(s *Server) bool { return s.Addr() == addr })]
+}
+
+// AddReplica runs a server, with these arguments, that copies the master at addr, and returns once it has all of it.
+func (c *Cluster) AddReplica(t testing.TB, addr string, opts ...string) *Server {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), clusterWithin)
 	defer cancel()
-	master := c.nodes[slices.IndexFunc(c.nodes, func(s *Server) bool { return s.Addr() == addr })]
-	if err := master.Admin(t).ConfigSet(ctx, "repl-diskless-sync-delay", "0").Err(); err != nil {
+	master := c.Node(addr)
+	if err := master.admin(t).ConfigSet(ctx, "repl-diskless-sync-delay", "0").Err(); err != nil {
 		t.Fatalf("add replica: %v", err)
 	}
-	replica := startNode(t)
+	replica := startNode(t, opts...)
 	if master.users != "" {
-		for key, value := range map[string]string{"masteruser": admin, "masterauth": Password} {
-			if err := replica.client.ConfigSet(ctx, key, value).Err(); err != nil {
-				t.Fatalf("add replica: %v", err)
-			}
-		}
+		replica.server.allowCopying(t)
 	}
-	if err := replica.follow(ctx, master.Admin(t)); err != nil {
+	if err := replica.follow(ctx, master.admin(t)); err != nil {
 		t.Fatalf("add replica: %v", err)
 	}
 	return replica.server
@@ -111,11 +117,13 @@ type clusterNode struct {
 	bus    int // port of the nodes' own protocol
 }
 
-func startNode(t testing.TB) *clusterNode {
+func startNode(t testing.TB, opts ...string) *clusterNode {
 	t.Helper()
 	bus := freePort(t) // by default it is the client port plus 10,000, which may be taken or above 65,535
-	s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "5000")
-	return &clusterNode{server: s, client: s.Admin(t), bus: bus}
+	s := startOne(t, append([]string{
+		"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "5000",
+	}, opts...)...)
+	return &clusterNode{server: s, client: s.admin(t), bus: bus}
 }
 
 // assign gives the node its share of the slots and an epoch of its own, which spares the cluster a vote.

@@ -94,7 +94,7 @@ func TestReplicaCopies(t *testing.T) {
 	if n := replica.Admin(t).Exists(t.Context(), "before").Val(); n != 1 {
 		t.Fatal("the replica is not in step")
 	}
-	if n := primary.Admin(t).Wait(t.Context(), 1, 0).Val(); n != 1 {
+	if n := primary.Admin(t).(*redis.Client).Wait(t.Context(), 1, 0).Val(); n != 1 {
 		t.Fatalf("%d replicas, want 1", n)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // and frozen like any other.
 func StartReplica(t testing.TB, of *Server, opts ...string) *Server {
 	t.Helper()
-	primary := of.Admin(t)
+	primary := of.admin(t)
 	// By default a primary waits seconds for more replicas before it sends its data.
 	if err := primary.ConfigSet(t.Context(), "repl-diskless-sync-delay", "0").Err(); err != nil {
 		t.Fatalf("start replica: %v", err)
@@ -21,7 +21,7 @@ func StartReplica(t testing.TB, of *Server, opts ...string) *Server {
 	if of.users != "" {
 		opts = append(opts, "--masteruser", admin, "--masterauth", Password)
 	}
-	s := Start(t, opts...)
+	s := startOne(t, opts...)
 	ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
 	defer cancel()
 	online := ",port=" + strconv.Itoa(s.port) + ",state=online,"
@@ -33,4 +33,14 @@ func StartReplica(t testing.TB, of *Server, opts ...string) *Server {
 		}
 	}
 	return s
+}
+
+// allowCopying lets a server with users copy another one, whenever it is to.
+func (s *Server) allowCopying(t testing.TB) {
+	t.Helper()
+	for key, value := range map[string]string{"masteruser": admin, "masterauth": Password} {
+		if err := s.admin(t).ConfigSet(t.Context(), key, value).Err(); err != nil {
+			t.Fatalf("allow copying: %v", err)
+		}
+	}
 }

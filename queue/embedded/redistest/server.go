@@ -3,7 +3,8 @@
 // Each test gets servers of its own on free loopback ports, in its own temporary folder, and they end with it. redis-server
 // is looked for on PATH, then valkey-server; without either the test is skipped, unless the environment variable
 // OUTHOOK_TEST_REQUIRE contains "redis": then it fails, so that CI cannot pass without them. With OUTHOOK_TEST_REDIS_ACL every
-// server has the users of that file, and what works for [Server.Client] works with their rights.
+// server has the users of that file, and what works for [Server.Client] works with their rights. OUTHOOK_TEST_REDIS has
+// [Start] start something else than one server: see [EnvKind].
 package redistest
 
 import (
@@ -25,12 +26,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is one Redis process. Its methods belong to the test's goroutine.
+// Server is one Redis process, or what [EnvKind] has in its place. Its methods belong to the test's goroutine.
 type Server struct {
+	whole  whole // in place of one process; all else is empty then
 	binary string
 	port   int
 	dir    string
 	users  string // a file for redis-server to read; empty without
+	file   string // the configuration of a sentinel, which must have one; empty otherwise
 	opts   []string
 	proc   *process
 }
@@ -45,8 +48,20 @@ type process struct {
 const readyWithin = 15 * time.Second
 
 // Start runs a server with the given raw redis-server arguments ("--appendonly", "yes") until the test ends. Unless they
-// say otherwise, nothing is saved to disk.
+// say otherwise, nothing is saved to disk. It is of the kind that [EnvKind] names: the arguments are those of each process then.
 func Start(t testing.TB, opts ...string) *Server {
+	t.Helper()
+	switch kindOf(t) {
+	case kindCluster:
+		return StartCluster(t, opts...).Server()
+	case kindSentinel:
+		return StartSentinel(t, opts...).Server()
+	}
+	return startOne(t, opts...)
+}
+
+// startOne is Start for one process, whatever the environment says.
+func startOne(t testing.TB, opts ...string) *Server {
 	t.Helper()
 	s, err := start(t, opts)
 	if err != nil {
@@ -58,28 +73,45 @@ func Start(t testing.TB, opts ...string) *Server {
 func start(t testing.TB, opts []string) (*Server, error) {
 	t.Helper()
 	s := &Server{binary: findServer(t), dir: t.TempDir(), users: users(t), opts: withDefaults(opts)}
+	return s, s.begin(t)
+}
+
+// begin runs the process at a free port, until the test ends.
+func (s *Server) begin(t testing.TB) (err error) {
+	t.Helper()
 	t.Cleanup(s.Kill)
-	var err error
 	for range 5 { // another process may take the port before the server does
 		s.port = freePort(t)
 		if err = s.run(); err == nil {
-			return s, nil
+			return nil
 		}
 	}
-	return nil, err
+	return err
 }
 
-// Addr is the server's host and port; it stays the same over restarts.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+// Addr is the server's host and port; it stays the same over restarts. Only one process has it, see [OneServer].
+func (s *Server) Addr() string {
+	s.mustBeOne()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
+}
 
-// Client connects to the server as [Options] say, until the test ends.
-func (s *Server) Client(t testing.TB) *redis.Client {
+// URL is where the server is, as redis.url of the configuration says it, for the user that the environment asks for.
+func (s *Server) URL() string {
+	if s.whole != nil {
+		return s.whole.URL()
+	}
+	return URL(s.Addr())
+}
+
+// Client connects to the server as [OptionsOf] its URL say, until the test ends.
+func (s *Server) Client(t testing.TB) redis.UniversalClient {
 	t.Helper()
-	return connect(t, Options(s.Addr()))
+	return connect(t, OptionsOf(s.URL()))
 }
 
 // Kill ends the server with SIGKILL and waits until it is gone. It does nothing to a dead one.
 func (s *Server) Kill() {
+	s.mustBeOne()
 	if s.proc == nil {
 		return
 	}
@@ -105,6 +137,7 @@ func (s *Server) Continue(t testing.TB) { s.signal(t, syscall.SIGCONT) }
 
 func (s *Server) signal(t testing.TB, sig os.Signal) {
 	t.Helper()
+	s.mustBeOne()
 	if s.proc == nil {
 		t.Fatalf("send %v: redis does not run", sig)
 	}
@@ -119,6 +152,9 @@ func (s *Server) run() error {
 	args := []string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no"}
 	if s.users != "" {
 		args = slices.Concat([]string{s.users}, args, s.adminArgs())
+	}
+	if s.file != "" {
+		args = slices.Concat([]string{s.file}, args)
 	}
 	cmd := exec.Command(s.binary, append(args, s.opts...)...)
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -183,10 +219,17 @@ func withDefaults(opts []string) []string {
 
 func findServer(t testing.TB) string {
 	t.Helper()
-	for _, name := range []string{"redis-server", "valkey-server"} {
+	names := []string{"redis-server", "valkey-server"}
+	if kindOf(t) == kindValkey {
+		names = names[1:]
+	}
+	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
+	}
+	if kindOf(t) == kindValkey {
+		t.Fatal("valkey-server is not on PATH, and " + EnvKind + " asks for it")
 	}
 	lacking(t, "neither redis-server nor valkey-server is on PATH")
 	return ""

@@ -67,17 +67,23 @@ func users(t testing.TB) string {
 	return ours
 }
 
-// As connects as one of the users until the test ends.
+// As connects as one of the users until the test ends. Only one process has it, see [OneServer].
 func (s *Server) As(t testing.TB, user string) *redis.Client {
 	t.Helper()
-	return connect(t, &redis.Options{Addr: s.Addr(), Username: user, Password: Password})
+	return connect(t, &redis.UniversalOptions{Addrs: []string{s.Addr()}, Username: user, Password: Password}).(*redis.Client)
 }
 
 // Admin connects as somebody who may do everything, until the test ends: what a test does to a server, the program may not.
-func (s *Server) Admin(t testing.TB) *redis.Client {
+func (s *Server) Admin(t testing.TB) redis.UniversalClient {
+	t.Helper()
+	return Admin(t, s.Client(t))
+}
+
+// admin is Admin of one process.
+func (s *Server) admin(t testing.TB) *redis.Client {
 	t.Helper()
 	if s.users == "" {
-		return connect(t, &redis.Options{Addr: s.Addr()})
+		return connect(t, &redis.UniversalOptions{Addrs: []string{s.Addr()}}).(*redis.Client)
 	}
 	return s.As(t, admin)
 }
@@ -88,24 +94,32 @@ func Admin(t testing.TB, client redis.UniversalClient) redis.UniversalClient {
 	t.Helper()
 	switch c := client.(type) {
 	case *redis.Client:
-		if c.Options().Username == User {
-			return connect(t, &redis.Options{Addr: c.Options().Addr, Username: admin, Password: Password})
+		if o := c.Options(); o.Username == User { // whose dialer asks the sentinels, where there are any
+			may := redis.NewClient(&redis.Options{Addr: o.Addr, Dialer: o.Dialer, Username: admin, Password: Password})
+			t.Cleanup(func() { may.Close() })
+			return may
 		}
 	case *redis.ClusterClient:
-		if c.Options().Username == User {
-			may := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Options().Addrs, Username: admin, Password: Password})
-			t.Cleanup(func() { _ = may.Close() })
-			return may
+		if o := c.Options(); o.Username == User {
+			return connect(t, &redis.UniversalOptions{Addrs: o.Addrs, IsClusterMode: true, Username: admin, Password: Password})
 		}
 	}
 	return client
 }
 
-func connect(t testing.TB, o *redis.Options) *redis.Client {
+func connect(t testing.TB, o *redis.UniversalOptions) redis.UniversalClient {
 	t.Helper()
-	c := redis.NewClient(o)
-	t.Cleanup(func() { c.Close() })
+	c := redis.NewUniversalClient(o)
+	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// userInfo is what stands before the hosts of a URL.
+func userInfo() string {
+	if o := Options(""); o.Username != "" {
+		return url.UserPassword(o.Username, o.Password).String() + "@"
+	}
+	return ""
 }
 
 // adminArgs give a server with users one more.
