@@ -165,7 +165,8 @@ func buildContext(t *testing.T) string {
 	return dir
 }
 
-// ignored reads .dockerignore: "*" first, then the names at the root that stay (!name), then what leaves at any depth (**/pattern).
+// ignored reads .dockerignore: "*" first, then the names at the root that stay (!name), then what leaves at any depth (**/pattern),
+// then files that stay all the same (!path).
 func ignored(t *testing.T) func(name string) bool {
 	t.Helper()
 	lines := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(read(t, "../.dockerignore"), "")
@@ -173,18 +174,23 @@ func ignored(t *testing.T) func(name string) bool {
 	if len(words) == 0 || words[0] != "*" {
 		t.Fatal(".dockerignore does not begin with everything")
 	}
-	var stay, leave []string
+	var stay, leave, kept []string
 	for _, word := range words[1:] {
 		if name, ok := strings.CutPrefix(word, "!"); ok && len(leave) == 0 && !strings.ContainsAny(name, "*/") {
 			stay = append(stay, name)
 		} else if pattern, ok := strings.CutPrefix(word, "**/"); ok && !strings.Contains(pattern, "/") {
 			leave = append(leave, pattern)
+		} else if name, ok := strings.CutPrefix(word, "!"); ok && !strings.Contains(name, "*") {
+			kept = append(kept, name)
 		} else {
 			t.Fatalf(".dockerignore: the test does not know what %s does", word)
 		}
 	}
 	return func(name string) bool {
 		top, _, _ := strings.Cut(name, "/")
+		if slices.Contains(kept, name) {
+			return false
+		}
 		return !slices.Contains(stay, top) || slices.ContainsFunc(leave, func(pattern string) bool {
 			matches, _ := path.Match(pattern, path.Base(name))
 			return matches

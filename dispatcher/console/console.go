@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -153,6 +154,8 @@ type visit struct {
 	// who is somebody when known.
 	who   visitor
 	known bool
+	// sent is the form, once it was read.
+	sent url.Values
 }
 
 // on has a page made for those who may see it.
@@ -197,9 +200,13 @@ func rootOf(r *http.Request) string {
 	return before + "/console"
 }
 
-// post reads the form of a request.
+// post reads the form of a request into what was sent.
 func (v *visit) post() error {
-	if err := v.r.ParseForm(); err != nil {
+	body, err := io.ReadAll(v.r.Body)
+	if err != nil {
+		return badForm(err)
+	}
+	if v.sent, err = url.ParseQuery(string(body)); err != nil {
 		return badForm(err)
 	}
 	return nil

@@ -84,7 +84,7 @@ func (v *visit) doWithDeadLetters() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	form := v.r.PostForm
+	form := v.sent
 	f, err := readFilter(form)
 	if err != nil {
 		return err

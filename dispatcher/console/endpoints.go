@@ -124,7 +124,7 @@ func (v *visit) createEndpoint() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	f := readForm(v.r.PostForm)
+	f := readForm(v.sent)
 	e := webhook.Endpoint{ID: f.ID, Brand: v.brand, Signature: f.Signature}
 	if err := f.apply(&e); err != nil {
 		return v.showForm(f, false, err)
@@ -147,7 +147,7 @@ func (v *visit) updateEndpoint() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	f := readForm(v.r.PostForm)
+	f := readForm(v.sent)
 	f.ID = ref.ID
 	if _, err := v.h.Service.UpdateEndpoint(v.r.Context(), ref, f.apply); err != nil {
 		return v.showForm(f, true, err)

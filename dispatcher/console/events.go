@@ -210,7 +210,7 @@ func (v *visit) again(done string) error {
 	if done == "cancelled" {
 		do = v.h.Service.Cancel
 	}
-	endpoint := v.r.PostForm.Get("endpoint")
+	endpoint := v.sent.Get("endpoint")
 	if endpoint != "" && webhook.CheckID("endpoint", endpoint) != nil {
 		return webhook.ErrNotFound
 	}
@@ -229,7 +229,7 @@ func (v *visit) curl() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	endpoint := v.r.PostForm.Get("endpoint")
+	endpoint := v.sent.Get("endpoint")
 	if webhook.CheckID("endpoint", endpoint) != nil {
 		return webhook.ErrNotFound
 	}

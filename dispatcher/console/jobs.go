@@ -147,7 +147,7 @@ func (v *visit) recover() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	form := v.r.PostForm
+	form := v.sent
 	body := recoverView{ID: e.ID, Since: form.Get("since"), Until: form.Get("until"), PerSecond: form.Get("perSecond")}
 	spec := webhook.JobSpec{Kind: webhook.JobRecover, Brand: v.brand, EndpointID: e.ID}
 	if spec.Span, err = spanOf(form); err != nil {

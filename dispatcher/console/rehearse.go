@@ -44,7 +44,7 @@ func (v *visit) rehearse() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	how := v.r.PostForm.Get("how")
+	how := v.sent.Get("how")
 	switch {
 	case how == "":
 		if err := r.Publish(v.r.Context()); err != nil {

@@ -86,11 +86,11 @@ func (v *visit) rotate() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	overlap, ok := overlaps[v.r.PostForm.Get("overlap")]
+	overlap, ok := overlaps[v.sent.Get("overlap")]
 	if !ok {
 		return webhook.Invalid("overlap", "must be one of those in the form")
 	}
-	if v.r.PostForm.Get("hint") != signingOf(e).Hint { // the same form again, or another's
+	if v.sent.Get("hint") != signingOf(e).Hint { // the same form again, or another's
 		return webhook.Invalid("secret", "was rotated since the form was shown")
 	}
 	rotated, err := v.h.Service.RotateSecret(v.r.Context(), e.Ref(), webhook.Rotation{Overlap: overlap})

@@ -20,7 +20,7 @@ func (v *visit) check() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	body := checkView{URL: v.r.PostForm.Get("url")}
+	body := checkView{URL: v.sent.Get("url")}
 	found, err := v.h.Service.CheckURL(v.r.Context(), v.brand, body.URL)
 	if err == nil {
 		body.Found = &found
@@ -48,7 +48,7 @@ func (v *visit) test() error {
 	if err := v.post(); err != nil {
 		return err
 	}
-	made, failed := v.h.Service.TestEndpoint(v.r.Context(), e.Ref(), v.r.PostForm.Get("type"))
+	made, failed := v.h.Service.TestEndpoint(v.r.Context(), e.Ref(), v.sent.Get("type"))
 	body, err := v.viewOf(e)
 	if err != nil {
 		return err
