@@ -29,7 +29,7 @@ func TestConsoleOfDev(t *testing.T) {
 	s.see("The receiver of outhook dev answers", "asynqmon")
 	s.behave("500")
 	s.press(button("Publish samples"))
-	s.see("Published: a sample of each event type.", "1 failing", "breaker open until", "retrying")
+	s.see("Published: a sample of each event type.", "breaker open until", "Failing") // of one endpoint, or soon of both
 	s.look("dev")
 	s.behave("ok")
 	s.press(link("Events"))
