@@ -162,6 +162,7 @@ func (s *consoleStage) frame(page string) *browser {
 	}, func() string { return fmt.Sprintf("no frame shows %s, but %q", page, shown) })
 	ctx, cancel := chromedp.NewContext(s.ctx, chromedp.WithTargetID(found.TargetID))
 	s.Cleanup(cancel)
+	s.must(chromedp.Do(ctx)) // it lives as long as the context of its first
 	return &browser{T: s.T, ctx: ctx}
 }
 

@@ -85,14 +85,15 @@ func settledKeys(bundle string, tlsFiles pair) map[string]settled {
 			kind := s.dispatcher.Catalog.Types[0]
 			return []string{kind.Name, kind.Description, string(kind.Schema)}
 		}, []string{"order.paid", "An order was paid", `{"type":"object"}`}},
-		"shutdown.delay":       {"9s", func(s settings) any { return s.delay }, 9 * time.Second},
-		"shutdown.grace":       {"99s", func(s settings) any { return []time.Duration{s.dispatcher.ShutdownTimeout, s.grace} }, []time.Duration{97 * time.Second, 99 * time.Second}},
-		"asynqmon.readOnly":    {"true", func(s settings) any { return s.monitor.ReadOnly }, true},
-		"log.level":            {"debug", func(s settings) any { return s.log.Level }, slog.LevelDebug},
-		"tracing.otlpEndpoint": {"http://127.0.0.1:4318", func(s settings) any { return s.tracing.OTLPEndpoint }, "http://127.0.0.1:4318"},
-		"tracing.sampleRatio":  {"0.25", func(s settings) any { return s.tracing.SampleRatio }, 0.25},
-		"tracing.propagate":    {"true", func(s settings) any { return s.tracing.Propagate }, true},
-		"log.format":           {"text", func(s settings) any { return s.log.Format }, config.LogText},
+		"shutdown.delay":         {"9s", func(s settings) any { return s.delay }, 9 * time.Second},
+		"shutdown.grace":         {"99s", func(s settings) any { return []time.Duration{s.dispatcher.ShutdownTimeout, s.grace} }, []time.Duration{97 * time.Second, 99 * time.Second}},
+		"console.frameAncestors": {"https://app.example.com", func(s settings) any { return s.console.FrameAncestors }, []string{"https://app.example.com"}},
+		"asynqmon.readOnly":      {"true", func(s settings) any { return s.monitor.ReadOnly }, true},
+		"log.level":              {"debug", func(s settings) any { return s.log.Level }, slog.LevelDebug},
+		"tracing.otlpEndpoint":   {"http://127.0.0.1:4318", func(s settings) any { return s.tracing.OTLPEndpoint }, "http://127.0.0.1:4318"},
+		"tracing.sampleRatio":    {"0.25", func(s settings) any { return s.tracing.SampleRatio }, 0.25},
+		"tracing.propagate":      {"true", func(s settings) any { return s.tracing.Propagate }, true},
+		"log.format":             {"text", func(s settings) any { return s.log.Format }, config.LogText},
 	}
 }
 
