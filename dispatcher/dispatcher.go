@@ -45,8 +45,9 @@ type Dispatcher struct {
 	announcer *announcer
 	redrives  redrives
 	dropped   drops
-	// metrics is nil where nobody wants to know.
+	// metrics and system are nil where nobody wants to know.
 	metrics  *telemetry.Metrics
+	system   *system
 	skew     skew
 	gauge    *gauge
 	warned   onceAMinute
@@ -136,6 +137,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.alarms.start(reconciling)
 	d.announcer.start(ctx)
 	err := d.queue.Run(ctx, webhook.Handlers{Deliver: d.deliver, Wake: d.wake})
+	d.Leave(context.WithoutCancel(ctx))
 	stop()
 	d.alarms.stop()
 	wg.Wait()

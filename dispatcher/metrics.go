@@ -33,9 +33,17 @@ func (d *Dispatcher) measure(to prometheus.Registerer) error {
 	if err := to.Register(m); err != nil {
 		return webhook.Invalid("Metrics", "cannot be registered: %s", err)
 	}
-	d.metrics = m
+	d.metrics, d.system = m, all
 	d.cfg.Redis.AddHook(m.Hook())
 	return nil
+}
+
+// Leave has another process export from now on what the metrics say of all of them, and not this one any more: for the end of a
+// process, before it stops to answer scrapes. Run does so when it ends.
+func (d *Dispatcher) Leave(ctx context.Context) {
+	if d.system != nil {
+		d.system.leave(ctx)
+	}
 }
 
 // withZeros adds what was not counted yet: for who looks at how it rises, it has to begin somewhere.

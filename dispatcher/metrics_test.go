@@ -195,7 +195,7 @@ func TestMetricsOfTheSystem(t *testing.T) {
 	if share := seen["redis_memory_used_ratio"]; share <= 0 || share > 0.5 {
 		t.Errorf("redis uses %g of its memory", share)
 	}
-	onServer(t, server, measured(second))
+	beside := onServer(t, server, measured(second))
 	own := []string{"deliveries_open", "workers", "queue_pending{lane=live,shard=0}", "oldest_runnable_delivery_age_seconds", "redis_memory_used_ratio"}
 	absent := map[string]float64{}
 	for _, series := range own {
@@ -213,6 +213,12 @@ func TestMetricsOfTheSystem(t *testing.T) {
 	admin.Del(t.Context(), lead[0]) // as if its time were over
 	dispatchertest.Eventually(t, func() bool { return gathered(t, second)["deliveries_open"] == 20 })
 	dispatchertest.Eventually(t, func() bool { _, there := gathered(t, first)["deliveries_open"]; return !there })
+	third := prometheus.NewRegistry()
+	onServer(t, server, measured(third))
+	mustBe(t, third, map[string]float64{"deliveries_open": -1})
+	beside.Stop() // and with it what it alone said
+	dispatchertest.Eventually(t, func() bool { return gathered(t, third)["deliveries_open"] == 20 })
+	mustBe(t, second, map[string]float64{"deliveries_open": -1})
 }
 
 // TestMetricsOfTasksThatWait: what may run and finds no worker is old, but for what is sent once more.

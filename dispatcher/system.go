@@ -36,6 +36,8 @@ type system struct {
 	looked time.Time
 	seen   telemetry.System
 	ours   bool
+	// left: it says nothing any more.
+	left bool
 
 	// walking keeps a look that was left behind, as Redis was slow, from the next one's walk.
 	walking sync.Mutex
@@ -46,12 +48,32 @@ type system struct {
 func (s *system) look() (telemetry.System, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := time.Now(); now.Sub(s.looked) > lookAgain {
+	if now := time.Now(); !s.left && now.Sub(s.looked) > lookAgain {
 		seen, err := within(context.Background(), s.d, "ready", s.lookNow)
 		s.looked = now
 		s.seen, s.ours = seen, err == nil
+		s.note(err, now)
 	}
-	return s.seen, s.ours
+	return s.seen, s.ours && !s.left
+}
+
+// note says once a minute why nobody may say how all stand; that Redis is away others say.
+func (s *system) note(err error, now time.Time) {
+	ordinary := err == nil || errors.Is(err, errNotLeading) || errors.Is(err, errBusyLook) || errors.Is(err, webhook.ErrUnavailable)
+	if !ordinary && s.d.warned.first("system", now) {
+		s.d.log.Warn("not known how all processes stand; said once a minute", "error", err)
+	}
+}
+
+// leave has another process say from now on how all stand.
+func (s *system) leave(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left = true; !s.looked.IsZero() {
+		_, _ = within(ctx, s.d, "ready", func(ctx context.Context) (struct{}, error) { // else its time runs out
+			return struct{}{}, s.d.doctor.store.Unlead(ctx, s.owner)
+		})
+	}
 }
 
 var (

@@ -243,6 +243,7 @@ func (d *daemon) drain(stopWork context.CancelFunc) error {
 	d.log.Info("draining", "grace", d.set.grace.String())
 	ctx, cancel := context.WithTimeout(context.Background(), d.set.grace)
 	defer cancel()
+	d.road.Leave(ctx)
 	stopWork()
 	var late error
 	if d.api != nil && d.api.Shutdown(ctx) != nil {

@@ -21,6 +21,7 @@ var refused = []struct{ name, values, says string }{
 	{"one port for both", "config: {http: {listen: ':8081'}}", "two ports"},
 	{"a grace that does not fit", "config: {shutdown: {grace: 55s}}", "terminationGracePeriodSeconds"},
 	{"a grace that does not fit, in minutes", "config: {shutdown: {delay: 1h1m1s}}", "3701 s"},
+	{"a grace that the program refuses", "config: {shutdown: {grace: 37s}}", "config.shutdown.grace"},
 	{"a pod that ends too soon", "terminationGracePeriodSeconds: 45", "terminationGracePeriodSeconds"},
 	{"a grace that is no duration", "config: {shutdown: {grace: soon}}", "grace"},
 	{"two that scale the workers", "worker: {autoscaling: {enabled: true}, keda: {enabled: true, serverAddress: 'http://p:9090'}}", "only one of them"},

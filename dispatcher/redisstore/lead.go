@@ -33,6 +33,14 @@ func (s *Store) Lead(ctx context.Context, owner string, most time.Duration) (boo
 	return leads, nil
 }
 
+var scriptUnlead = script("unlead")
+
+// Unlead has another process speak for all from now on, if owner does. Errors: [webhook.ErrUnavailable].
+func (s *Store) Unlead(ctx context.Context, owner string) error {
+	_, err := s.one(ctx, "unlead", call{scriptUnlead, []string{keyOfLead()}, []any{owner}})
+	return err
+}
+
 // OpenEndpoints answers some of the endpoints under a tag that have open deliveries, in no order, from after the place on; next
 // is empty at the end. One that has some all the time is answered at least once, perhaps twice. Errors: [webhook.ErrUnavailable].
 func (s *Store) OpenEndpoints(ctx context.Context, tag int, after string) (refs []webhook.EndpointRef, next string, err error) {

@@ -38,6 +38,14 @@ func TestLead(t *testing.T) {
 		if leads(t, s, "a") {
 			t.Error("two are it")
 		}
+		for _, owner := range []string{"a", "b"} { // who is not it ends nothing
+			if err := s.Unlead(t.Context(), owner); err != nil {
+				t.Fatal(err)
+			}
+			if is := leads(t, s, "c"); is != (owner == "b") {
+				t.Errorf("after %s left, c is it: %t", owner, is)
+			}
+		}
 	})
 }
 

@@ -21,6 +21,9 @@
 {{- if eq (include "outhook.port" .Values.config.http.listen) (include "outhook.port" .Values.config.admin.listen) -}}
 {{- fail "config.http.listen and config.admin.listen must be two ports" -}}
 {{- end -}}
+{{- if le (include "outhook.seconds" .Values.config.shutdown.grace | int) 37 -}}
+{{- fail "config.shutdown.grace: must be more than 37s: an attempt may take 30s and its task a little longer, and the workers wait for both" -}}
+{{- end -}}
 {{- $least := add (include "outhook.seconds" .Values.config.shutdown.delay | int) (include "outhook.seconds" .Values.config.shutdown.grace | int) -}}
 {{- if le (int .Values.terminationGracePeriodSeconds) (int $least) -}}
 {{- fail (printf "terminationGracePeriodSeconds: must be more than config.shutdown.delay + config.shutdown.grace, which are %d s" $least) -}}
