@@ -127,7 +127,16 @@ func (s *consoleStage) comeByLink() {
 
 	framing := startServe(s.T, s.redis.Addr(), append([]string{"--role=api", "--console-frame-ancestors=" + page}, consoleFlags...)...)
 	s.open(page + "/?frame=1&to=" + url.QueryEscape(consoleLink(s.T, framing.api, consoleBrand)))
-	s.frame(framing.api+"/console/brands/acme/").see("brand acme", "Message Status Webhook")
+	frame := s.frame(framing.api + "/console/brands/acme/")
+	frame.see("brand acme", "Message Status Webhook")
+	frame.press(link("status"))
+	frame.see("Settings", "Send test event")
+	frame.press(button("Disable")) // a form works, too
+	frame.see("Disabled: deliveries wait")
+	frame.press(button("Enable"))
+	frame.see("Enabled")
+	frame.press(link("Attempts"))
+	frame.see("live", "message.delivered")
 	s.open(page + "/?frame=1&to=" + url.QueryEscape(consoleLink(s.T, s.daemon.api, consoleBrand)))
 	s.frame(s.daemon.api + "/console/enter").see("refused to connect") // as that one lets nobody
 }
