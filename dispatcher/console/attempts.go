@@ -169,7 +169,7 @@ func (v *visit) attempt() error {
 		}
 		for _, a := range found.Items {
 			if a.ID == id {
-				return v.show("attempt", view{Title: "Attempt", Tab: "attempts", Body: attemptViewOf(a)})
+				return v.show("attempt", view{Title: "Attempt", Tab: "attempts", Body: wholeAttemptOf(a)})
 			}
 		}
 		if after = found.Next; after == "" {
