@@ -26,4 +26,9 @@ func TestAnswersAreShownAsText(t *testing.T) {
 	if got := attemptViewOf(webhook.Attempt{ResponseBody: []byte(long)}); got.Body != "" {
 		t.Error("a row of a list has the body")
 	}
+	for text, want := range map[string]bool{"": true, strings.Repeat("[", 64): true, strings.Repeat("[{", 33): false, strings.Repeat("[]", 100): true} {
+		if got := shallow([]byte(text)); got != want {
+			t.Errorf("%.20q is shallow: %v", text, got)
+		}
+	}
 }
