@@ -149,7 +149,7 @@ func (v *visit) liveAttempts(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	var rows bytes.Buffer
-	err = v.h.pages["attempts"].ExecuteTemplate(&rows, "rows", view{Base: v.root + v.base(), Body: listView[*attemptView]{Items: attemptViews(found.Items)}})
+	err = v.h.pages["attempts"].ExecuteTemplate(&rows, "rows", view{Base: v.root + v.base(), Body: listView[*attemptView]{Items: attemptViews(found.Items), Next: found.Next}})
 	return rows.Bytes(), err
 }
 

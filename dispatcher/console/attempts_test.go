@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -58,6 +59,37 @@ func TestEveryAttemptOfAListHasItsPage(t *testing.T) {
 		want := map[bool]int{true: http.StatusOK, false: http.StatusNotFound}[path == "evt_1/attempts/att_0"]
 		if code, _ := ask("/console/brands/acme/events/" + path); code != want {
 			t.Errorf("%s: %d", path, code)
+		}
+	}
+}
+
+// noneYet has nothing in the pages that it looked at, and more.
+type noneYet struct{ Service }
+
+func (noneYet) EventTypes() []webhook.EventType                               { return nil }
+func (noneYet) Endpoints(context.Context, string) ([]webhook.Endpoint, error) { return nil, nil }
+func (noneYet) Attempts(context.Context, webhook.AttemptQuery) (webhook.Page[webhook.Attempt], error) {
+	return webhook.Page[webhook.Attempt]{Next: "x"}, nil
+}
+
+func (noneYet) Events(context.Context, webhook.EventQuery) (webhook.Page[webhook.EventStatus], error) {
+	return webhook.Page[webhook.EventStatus]{Next: "x"}, nil
+}
+
+func (noneYet) DeadLetters(context.Context, webhook.DeadLetterQuery) (webhook.Page[webhook.DeadLetter], error) {
+	return webhook.Page[webhook.DeadLetter]{Next: "x"}, nil
+}
+
+func TestAnEmptyPageIsNotTheEnd(t *testing.T) {
+	h, err := New(Config{Service: noneYet{}, Identify: func(*http.Request) (webhook.Identity, error) { return webhook.Identity{Brand: "acme"}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"attempts", "events", "dead-letters"} {
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/console/brands/acme/"+list, nil))
+		if text := answer.Body.String(); !strings.Contains(text, "older ones may") || strings.Contains(text, "is kept that fits") || !strings.Contains(text, ">Older<") {
+			t.Errorf("%s:\n%s", list, text)
 		}
 	}
 }
