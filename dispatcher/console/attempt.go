@@ -1,9 +1,7 @@
 package console
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -23,8 +21,10 @@ type attemptView struct {
 	// Kind is good, busy or bad, which style goes by.
 	Kind string
 	Bars []bar
-	// Sent are the headers that can be told from the attempt, Answered those of the response.
-	Sent, Answered []headerLine
+	// Sent are the headers that can be told from the attempt.
+	Sent []headerLine
+	// Answered are the headers of the response; with the body, of a whole attempt alone.
+	Answered []headerLine
 	// Body is the response's, as text; BodyMore how many bytes of it are not shown.
 	Body     string
 	BodyMore int
@@ -52,6 +52,12 @@ func attemptViewOf(a webhook.Attempt) *attemptView {
 		{signer.HeaderID, a.Ref.EventID}, {signer.HeaderTimestamp, strconv.FormatInt(a.StartedAt.Unix(), 10)},
 		{webhook.HeaderEventType, a.Type}, {webhook.HeaderAttempt, strconv.Itoa(a.Number)},
 	}
+	return is
+}
+
+// wholeAttemptOf is an attempt with what was answered, which a list of many does without.
+func wholeAttemptOf(a webhook.Attempt) *attemptView {
+	is := attemptViewOf(a)
 	for i, name := range slices.Sorted(maps.Keys(a.ResponseHeader)) {
 		if i == shownHeaders {
 			break
@@ -59,11 +65,31 @@ func attemptViewOf(a webhook.Attempt) *attemptView {
 		is.Answered = append(is.Answered, headerLine{strings.ToLower(name), cut(strings.Join(a.ResponseHeader[name], ", "), shownValue)})
 	}
 	shown := a.ResponseBody[:min(len(a.ResponseBody), shownBody)]
-	is.Body, is.BodyMore = strings.ToValidUTF8(string(shown), "\uFFFD"), len(a.ResponseBody)-len(shown)
-	if is.BodyMore == 0 && bytes.HasPrefix(bytes.TrimLeft(shown, " \t\r\n"), []byte("{")) && json.Valid(shown) && bytes.Count(shown, []byte("{")) < 200 {
-		is.Body = indented(shown)
+	is.BodyMore = len(a.ResponseBody) - len(shown)
+	if is.BodyMore == 0 && shallow(shown) {
+		if text := indented(shown); len(text) <= 4*shownBody {
+			shown = []byte(text)
+		}
 	}
+	is.Body = strings.ToValidUTF8(string(shown), "\uFFFD")
 	return is
+}
+
+// shallow tells whether brackets stand at most 64 deep, those in texts included: what is indented grows with the square of it.
+func shallow(text []byte) bool {
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if depth > 64 {
+			return false
+		}
+	}
+	return true
 }
 
 func cut(text string, most int) string {

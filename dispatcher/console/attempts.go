@@ -149,27 +149,29 @@ func (v *visit) liveAttempts(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	var rows bytes.Buffer
-	err = v.h.pages["attempts"].ExecuteTemplate(&rows, "rows", view{Base: v.root + v.base(), Body: listView[*attemptView]{Items: attemptViews(found.Items)}})
+	err = v.h.pages["attempts"].ExecuteTemplate(&rows, "rows", view{Base: v.root + v.base(), Body: listView[*attemptView]{Items: attemptViews(found.Items), Next: found.Next}})
 	return rows.Bytes(), err
 }
 
-// attemptsLookedAt bounds the pages of an event's attempts in which one is looked for.
-const attemptsLookedAt = 4
+// attemptsLookedAt bounds the pages in which an attempt is looked for.
+const attemptsLookedAt = 8
 
-// attempt shows one attempt, which is found among those of its event.
+// attempt shows one attempt, which is found among those of its event, and of the endpoint that links to it name: of an event
+// alone there may be more than are looked at.
 func (v *visit) attempt() error {
 	event, id := v.r.PathValue("event"), v.r.PathValue("attempt")
-	if webhook.CheckID("event", event) != nil {
+	f, err := readFilter(url.Values{"event": {event}, "endpoint": {v.r.URL.Query().Get("endpoint")}})
+	if err != nil {
 		return webhook.ErrNotFound
 	}
 	for after, looked := "", 0; looked < attemptsLookedAt; looked++ {
-		found, err := v.findAttempts(v.r.Context(), filter{Event: event}, after)
+		found, err := v.findAttempts(v.r.Context(), f, after)
 		if err != nil {
 			return err
 		}
 		for _, a := range found.Items {
 			if a.ID == id {
-				return v.show("attempt", view{Title: "Attempt", Tab: "attempts", Body: attemptViewOf(a)})
+				return v.show("attempt", view{Title: "Attempt", Tab: "attempts", Body: wholeAttemptOf(a)})
 			}
 		}
 		if after = found.Next; after == "" {

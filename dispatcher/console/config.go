@@ -59,8 +59,11 @@ func (c Config) validate() error {
 // CheckFrameAncestors returns a [webhook.FieldError] of the field unless sites are such as [Config.FrameAncestors] takes.
 func CheckFrameAncestors(field string, sites []string) error {
 	for _, site := range sites {
-		if site == "" || strings.ContainsAny(site, " \t\r\n;,'\"") {
+		if site == "" || strings.ContainsAny(site, " \t\r\n;,'\"") || site == "*" || strings.HasSuffix(site, ":") { // which would be everybody
 			return webhook.Invalid(field, "must be sites such as https://app.example.com")
+		}
+		if site == "none" && len(sites) > 1 {
+			return webhook.Invalid(field, "must have none alone")
 		}
 	}
 	return nil

@@ -16,8 +16,9 @@ import (
 const (
 	// formBytes bounds a body that is posted.
 	formBytes = 256 << 10
-	// pagesAtOnce bounds the pages being made at the same time.
-	pagesAtOnce = 64
+	// pagesAtOnce bounds the pages being made at the same time, pagesOfBrand those for the visitors of one brand, so that who
+	// sends forms by the byte shuts out nobody else.
+	pagesAtOnce, pagesOfBrand = 64, 32
 )
 
 // Handler serves the console. Safe for concurrent use. Before its server shuts down, Close it.
@@ -31,8 +32,8 @@ type Handler struct {
 	pages    pages
 	files    files
 	survey   survey
-	room     chan struct{}
-	streams  streams
+	room     places
+	streams  places
 	// closing is closed when no connection is to stay open.
 	closing chan struct{}
 	// patterns are those of all pages that want somebody known.
@@ -50,7 +51,8 @@ func New(c Config) (*Handler, error) {
 	}
 	h := &Handler{
 		Config: c, mux: http.NewServeMux(), sessions: session.New(c.Secret, "console session"), links: linksOf(c.Secret), origins: http.NewCrossOriginProtection(),
-		policy: policyOf(c.FrameAncestors), files: readFiles(), room: make(chan struct{}, pagesAtOnce), closing: make(chan struct{}),
+		policy: policyOf(c.FrameAncestors), files: readFiles(), closing: make(chan struct{}),
+		room: places{most: pagesAtOnce, each: pagesOfBrand}, streams: places{most: streamsMost, each: streamsOfBrand},
 	}
 	h.pages = parsePages(h.files)
 	h.routes()
@@ -173,13 +175,11 @@ func (h *Handler) on(pattern string, a audience, do func(*visit) error) {
 			v.refuse(webhook.ErrNotFound)
 			return
 		}
-		select {
-		case h.room <- struct{}{}:
-			defer func() { <-h.room }()
-		default:
+		if !h.room.enter(who.Brand) {
 			v.refuse(webhook.ErrBusy)
 			return
 		}
+		defer h.room.leave(who.Brand)
 		h.Admitted(r)
 		if err := do(v); err != nil {
 			v.refuse(err)

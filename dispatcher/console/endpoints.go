@@ -149,7 +149,7 @@ func (v *visit) updateEndpoint() error {
 	}
 	f := readForm(v.sent)
 	f.ID = ref.ID
-	if _, err := v.h.Service.UpdateEndpoint(v.r.Context(), ref, f.apply); err != nil {
+	if _, err := v.h.Service.UpdateEndpoint(v.r.Context(), ref, f.change); err != nil {
 		return v.showForm(f, true, err)
 	}
 	return v.see(v.base() + "/endpoints/" + ref.ID + "?done=saved")

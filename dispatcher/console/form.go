@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,8 @@ type endpointForm struct {
 	Headers                                  string
 	TimeoutMs, PerSecond, Burst, MaxInFlight string
 
+	// Changed is when what the form shows was last changed; empty of one that does not stand.
+	Changed string
 	// Stands: the endpoint is there, and is changed. Wrong is the input that breaks a rule.
 	Stands    bool
 	Wrong     string
@@ -76,6 +79,7 @@ func formOf(e webhook.Endpoint) endpointForm {
 	if f.Kind == "" {
 		f.Kind = kindTypes
 	}
+	f.Changed = changedText(e)
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		f.Headers += name + ": " + e.Headers[name] + "\n"
 	}
@@ -84,6 +88,13 @@ func formOf(e webhook.Endpoint) endpointForm {
 		f.PerSecond, f.Burst = strconv.FormatFloat(e.RateLimit.PerSecond, 'f', -1, 64), numberText(e.RateLimit.Burst)
 	}
 	return f
+}
+
+func changedText(e webhook.Endpoint) string {
+	if e.UpdatedAt.IsZero() {
+		return ""
+	}
+	return e.UpdatedAt.UTC().Format(time.RFC3339Nano)
 }
 
 func numberText(n int) string {
@@ -99,6 +110,7 @@ func readForm(v url.Values) endpointForm {
 		ID: text("id"), URL: text("url"), Description: text("description"), Signature: text("signature"), Kind: text("kind"),
 		Types: v["types"], Patterns: v.Get("patterns"), Headers: v.Get("headers"),
 		TimeoutMs: text("timeoutMs"), PerSecond: text("perSecond"), Burst: text("burst"), MaxInFlight: text("maxInFlight"),
+		Changed: text("changed"),
 	}
 }
 
@@ -116,6 +128,20 @@ func (f endpointForm) OtherPatterns() string {
 	}
 	others := slices.DeleteFunc(slices.Clone(f.Types), func(name string) bool { return listed[name] })
 	return strings.Join(slices.Compact(append(strings.Fields(f.Patterns), others...)), "\n")
+}
+
+// change applies the form. Where what stands is no longer what it showed, only if that changes nothing, as the same form sent
+// twice: otherwise all that was changed since would be undone.
+func (f endpointForm) change(e *webhook.Endpoint) error {
+	next := *e
+	if err := f.apply(&next); err != nil {
+		return err
+	}
+	if f.Changed != "" && f.Changed != changedText(*e) && !reflect.DeepEqual(next, *e) {
+		return webhook.Invalid("endpoint", "was changed since the form was shown: open the form again")
+	}
+	*e = next
+	return nil
 }
 
 // apply changes an endpoint to what the form says. Errors are [webhook.FieldError]s.

@@ -55,12 +55,20 @@ func (v *visit) jobs() error {
 	}
 	body := listView[jobView]{First: after == ""}
 	for _, j := range found.Items {
+		if v.brand != "" && !v.seesJob(j) {
+			continue
+		}
 		body.Items = append(body.Items, jobViewOf(j))
 	}
 	if found.Next != "" {
 		body.Next = "?" + url.Values{"cursor": {found.Next}}.Encode()
 	}
 	return v.show("jobs", view{Title: "Jobs", Tab: "jobs", Body: body})
+}
+
+// seesJob hides from a brand that it is being erased, which only operators may begin, and so only they may end.
+func (v *visit) seesJob(j webhook.Job) bool {
+	return j.Brand == v.brand && (v.who.Brand == "" || j.JobSpec.Kind != webhook.JobErase)
 }
 
 // theJob is that of the path. That of another brand does not exist.
@@ -70,7 +78,7 @@ func (v *visit) theJob() (webhook.Job, error) {
 		return webhook.Job{}, webhook.ErrNotFound
 	}
 	j, err := v.h.Service.Job(v.r.Context(), id)
-	if err == nil && j.Brand != v.brand {
+	if err == nil && !v.seesJob(j) {
 		err = webhook.ErrNotFound
 	}
 	return j, err

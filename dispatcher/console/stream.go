@@ -22,17 +22,19 @@ const (
 	streamsMost, streamsOfBrand = 200, 20
 )
 
-// streams counts the connections that stay open. The zero value is ready.
-type streams struct {
+// places counts what is under way at the same time: most of all, and each of one brand.
+type places struct {
+	most, each int
+
 	mu    sync.Mutex
 	all   int
 	count map[string]int
 }
 
-func (s *streams) enter(brand string) bool {
+func (s *places) enter(brand string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all >= streamsMost || s.count[brand] >= streamsOfBrand {
+	if s.all >= s.most || s.count[brand] >= s.each {
 		return false
 	}
 	if s.count == nil {
@@ -43,7 +45,7 @@ func (s *streams) enter(brand string) bool {
 	return true
 }
 
-func (s *streams) leave(brand string) {
+func (s *places) leave(brand string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all--

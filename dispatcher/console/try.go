@@ -54,7 +54,7 @@ func (v *visit) test() error {
 		return err
 	}
 	if failed == nil {
-		body.Tested = attemptViewOf(made)
+		body.Tested = wholeAttemptOf(made)
 	} else if body.TestProblem, err = problemOf(failed); err != nil {
 		return err
 	}
