@@ -18,6 +18,7 @@ func (s *consoleStage) watchTheLog() {
 	}
 	id := s.publish(consoleBrand, "message.read")
 	s.see(id, "message.read", "200 OK") // as it arrives
+	s.lookAway()
 	s.look("attempts")
 	s.answer("/status", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -33,6 +34,21 @@ func (s *consoleStage) watchTheLog() {
 		s.Errorf("a script of a receiver ran: the title is %q", title)
 	}
 	s.lookAtTheEvent(id)
+}
+
+// lookAway has the page be hidden, when its stream ends, and seen again, when it is loaded anew.
+func (s *consoleStage) lookAway() {
+	s.Helper()
+	const turn = `(() => { Object.defineProperty(document, "hidden", {value: %t, configurable: true}); document.dispatchEvent(new Event("visibilitychange")); return "done" })()`
+	s.text(`(() => { window.ended = 0; const close = EventSource.prototype.close;
+		EventSource.prototype.close = function () { window.ended++; close.call(this) }; return "" })()`)
+	s.text(fmt.Sprintf(turn, true))
+	if ended := s.text(`String(window.ended)`); ended != "1" {
+		s.Errorf("%s streams of a page that nobody sees ended", ended)
+	}
+	s.text(fmt.Sprintf(turn, false))
+	s.eventually(func() bool { return s.text(`String(window.ended)`) == "undefined" }, func() string { return "the page is not loaded anew" })
+	s.see("live")
 }
 
 // lookAtTheEvent resends it, sees a curl, and cancels it.

@@ -31,6 +31,8 @@ type survey struct {
 	round    int
 	underway bool
 	after    string
+	// page are the brands of the page under way that were taken in, remembered or not.
+	page map[string]bool
 	// begun is when this walk began, ended when the last one was done.
 	begun, ended time.Time
 }
@@ -106,7 +108,7 @@ func (s *survey) step(ctx context.Context, service Service, until time.Time) err
 func (s *survey) known(brand string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seen[brand].round == s.round
+	return s.page[brand] || s.seen[brand].round == s.round
 }
 
 func (s *survey) note(row brandRow) {
@@ -115,6 +117,10 @@ func (s *survey) note(row brandRow) {
 	if s.seen == nil {
 		s.seen = map[string]surveyed{}
 	}
+	if s.page == nil {
+		s.page = map[string]bool{}
+	}
+	s.page[row.Brand] = true
 	if _, old := s.seen[row.Brand]; !old && len(s.seen) >= surveyMost && row.Open() == 0 {
 		return
 	}
@@ -125,7 +131,7 @@ func (s *survey) note(row brandRow) {
 func (s *survey) finish(next string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.after = next
+	s.after, s.page = next, nil
 	if next != "" {
 		return
 	}

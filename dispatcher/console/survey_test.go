@@ -74,3 +74,24 @@ func TestSurveyGoesOnWithEachLook(t *testing.T) {
 		}
 	})
 }
+
+// Of brands that are not remembered, as there are too many, each is asked once a round all the same, however slowly.
+func TestSurveyOfMoreThanAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s := &manyBrands{each: 15 * time.Millisecond}, &survey{seen: map[string]surveyed{}}
+		for i := range surveyMost {
+			s.seen[fmt.Sprint("other", i)] = surveyed{}
+		}
+		for i := range 30 {
+			m.names = append(m.names, fmt.Sprint("idle", i)) // which is no number: nothing waits
+		}
+		for range 20 {
+			if err := s.walk(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if is := s.look("brand"); !is.Complete || m.asked < 30 || m.asked > 40 {
+			t.Errorf("complete: %t, after %d questions", is.Complete, m.asked)
+		}
+	})
+}

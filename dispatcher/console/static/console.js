@@ -24,3 +24,22 @@ document.addEventListener("change", (event) => {
   if (!name) return;
   for (const box of event.target.form.querySelectorAll(`input[name="${name}"]`)) box.checked = event.target.checked;
 });
+
+// A page that nobody sees is told nothing: over HTTP/1.1 a browser has six connections to a server, and each stream holds one.
+// It is loaded anew when it is looked at again.
+const streams = new Set();
+let closed = false;
+htmx.createEventSource = (url) => {
+  const stream = new EventSource(url, { withCredentials: true });
+  streams.add(stream);
+  return stream;
+};
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && closed) location.reload();
+  if (!document.hidden) return;
+  for (const stream of streams) {
+    closed ||= stream.readyState !== EventSource.CLOSED;
+    stream.close();
+  }
+  streams.clear();
+});
