@@ -175,7 +175,10 @@ func (v *visit) able(enable bool) error {
 	return v.see(v.base() + "/endpoints/" + ref.ID + "?done=" + map[bool]string{true: "enabled", false: "disabled"}[enable])
 }
 
-func (v *visit) askToDelete() error {
+func (v *visit) askToDelete() error { return v.ask("delete", "Delete ") }
+
+// ask shows a page about the endpoint that is to be sure of something; its title begins so.
+func (v *visit) ask(page, title string) error {
 	e, err := v.theEndpoint()
 	if err != nil {
 		return err
@@ -184,7 +187,7 @@ func (v *visit) askToDelete() error {
 	if err != nil {
 		return err
 	}
-	return v.show("delete", view{Title: "Delete " + e.ID, Tab: "overview", Body: body})
+	return v.show(page, view{Title: title + e.ID, Tab: "overview", Body: body})
 }
 
 func (v *visit) deleteEndpoint() error {

@@ -66,17 +66,7 @@ var overlaps = map[string]time.Duration{
 	"none": -1, "1h": time.Hour, "24h": webhook.DefaultOverlap, "72h": 72 * time.Hour, "168h": webhook.MaxOverlap,
 }
 
-func (v *visit) askToRotate() error {
-	e, err := v.theEndpoint()
-	if err != nil {
-		return err
-	}
-	body, err := v.viewOf(e)
-	if err != nil {
-		return err
-	}
-	return v.show("rotate", view{Title: "Rotate the secret of " + e.ID, Tab: "overview", Body: body})
-}
+func (v *visit) askToRotate() error { return v.ask("rotate", "Rotate the secret of ") }
 
 func (v *visit) rotate() error {
 	e, err := v.theEndpoint()
