@@ -54,7 +54,7 @@ func TestParseSecretRefuses(t *testing.T) {
 		{"half padded", strings.TrimSuffix(standardText("whsec_", 25), "="), "not padded standard base64"},
 		{"too much padding", good + "=", "not padded standard base64"},
 		{"bits after the end", good[:len(good)-2] + "/=", "not padded standard base64"},
-		{"foreign character", strings.Replace(good, good[10:11], "!", 1), "not padded standard base64"},
+		{"foreign character", good[:10] + "!" + good[11:], "not padded standard base64"},
 		{"leading space", " " + good, "white space"},
 		{"trailing line end", good + "\n", "white space"},
 		{"line end inside", good[:20] + "\r\n" + good[20:], "white space"},
