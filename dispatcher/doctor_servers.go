@@ -106,7 +106,7 @@ func (v *visit) memory(s redisstore.ServerState) {
 		return
 	}
 	publish, history := v.d.cfg.PublishWatermark, v.d.historyWatermark()
-	text := at(s, fmt.Sprintf("%.0f %% of %s in use", 100*float64(s.UsedMemory)/float64(s.MaxMemory), sizeOf(s.MaxMemory)))
+	text := at(s, fmt.Sprintf("%.0f %% of %s in use", 100*s.Used(), sizeOf(s.MaxMemory)))
 	advice := "give it more: redis-cli CONFIG SET maxmemory, and in redis.conf; or keep less: outhook dead-letter delete, shorter retention.*"
 	switch {
 	case s.Full(1):

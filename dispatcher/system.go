@@ -128,7 +128,7 @@ func memoryOf(servers []webhook.ServerInfo) float64 {
 	share := -1.0
 	for _, s := range servers {
 		if s.MaxMemory > 0 {
-			share = max(share, float64(s.UsedMemory)/float64(s.MaxMemory))
+			share = max(share, s.Used())
 		}
 	}
 	return share

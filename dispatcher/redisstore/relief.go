@@ -58,9 +58,7 @@ func (r *Relief) Measure(ctx context.Context, watermark float64) (share float64,
 	}
 	above := map[string]bool{}
 	for _, s := range servers {
-		if s.MaxMemory > 0 {
-			share = max(share, float64(s.UsedMemory)/float64(s.MaxMemory))
-		}
+		share = max(share, s.Used())
 		if s.Full(watermark) {
 			above[s.Address] = true
 		}

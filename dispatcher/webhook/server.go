@@ -28,6 +28,14 @@ const NoEviction = "noeviction"
 // Evicts tells whether the server drops what is stored when it is full.
 func (s ServerInfo) Evicts() bool { return s.Version != "" && s.Policy != "" && s.Policy != NoEviction }
 
+// Used is the share of the server's memory that is in use; 0 where there is no limit.
+func (s ServerInfo) Used() float64 {
+	if s.MaxMemory <= 0 {
+		return 0
+	}
+	return float64(s.UsedMemory) / float64(s.MaxMemory)
+}
+
 // Full tells whether this share of the server's memory is in use, above 0 to 1.
 func (s ServerInfo) Full(watermark float64) bool {
 	return s.MaxMemory > 0 && float64(s.UsedMemory) >= watermark*float64(s.MaxMemory)

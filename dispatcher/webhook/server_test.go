@@ -73,3 +73,16 @@ func TestServerErrorNamesItsServerWhereThereAreSeveral(t *testing.T) {
 		}
 	}
 }
+
+func TestHowMuchOfAServerIsUsed(t *testing.T) {
+	for _, tt := range []struct {
+		server webhook.ServerInfo
+		want   float64
+	}{
+		{webhook.ServerInfo{MaxMemory: 200, UsedMemory: 50}, 0.25}, {webhook.ServerInfo{MaxMemory: 100, UsedMemory: 150}, 1.5}, {webhook.ServerInfo{UsedMemory: 50}, 0},
+	} {
+		if got := tt.server.Used(); got != tt.want {
+			t.Errorf("%+v uses %g, not %g", tt.server, got, tt.want)
+		}
+	}
+}
