@@ -176,19 +176,8 @@ func (s *survey) look(by string) sight {
 	is := sight{Complete: !s.ended.IsZero(), Since: s.begun}
 	for _, was := range s.seen {
 		is.Rows = append(is.Rows, was.brandRow)
-		is.Sum = together(is.Sum, was.Health)
+		is.Sum = is.Sum.Plus(was.Health)
 	}
 	slices.SortFunc(is.Rows, func(a, b brandRow) int { return cmp.Or(orders[by](a, b), cmp.Compare(a.Brand, b.Brand)) })
 	return is
-}
-
-// together is how two are doing as one, as far as operators are shown.
-func together(a, b webhook.BrandHealth) webhook.BrandHealth {
-	a.Endpoints, a.Disabled, a.Failing = a.Endpoints+b.Endpoints, a.Disabled+b.Disabled, a.Failing+b.Failing
-	a.InFlight, a.Waiting, a.Retrying = a.InFlight+b.InFlight, a.Waiting+b.Waiting, a.Retrying+b.Retrying
-	if compareOldest(b.OldestWaitingAt, a.OldestWaitingAt) < 0 {
-		a.OldestWaitingAt = b.OldestWaitingAt
-	}
-	a.LastHour.Attempts, a.LastHour.Delivered = a.LastHour.Attempts+b.LastHour.Attempts, a.LastHour.Delivered+b.LastHour.Delivered
-	return a
 }

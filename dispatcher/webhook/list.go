@@ -115,18 +115,27 @@ type BrandHealth struct {
 
 // Add counts an endpoint.
 func (b *BrandHealth) Add(h Health, disabled bool) {
-	b.Endpoints++
+	one := BrandHealth{
+		Endpoints: 1, InFlight: h.InFlight, Waiting: h.Waiting, Retrying: h.Retrying, OldestWaitingAt: h.OldestWaitingAt, LastHour: h.LastHour,
+	}
 	if disabled {
-		b.Disabled++
+		one.Disabled = 1
 	}
 	if h.Breaker != BreakerClosed {
-		b.Failing++
+		one.Failing = 1
 	}
-	b.InFlight, b.Waiting, b.Retrying = b.InFlight+h.InFlight, b.Waiting+h.Waiting, b.Retrying+h.Retrying
-	if at := h.OldestWaitingAt; !at.IsZero() && (b.OldestWaitingAt.IsZero() || at.Before(b.OldestWaitingAt)) {
+	*b = b.Plus(one)
+}
+
+// Plus is how both are doing as one.
+func (b BrandHealth) Plus(other BrandHealth) BrandHealth {
+	b.Endpoints, b.Disabled, b.Failing = b.Endpoints+other.Endpoints, b.Disabled+other.Disabled, b.Failing+other.Failing
+	b.InFlight, b.Waiting, b.Retrying = b.InFlight+other.InFlight, b.Waiting+other.Waiting, b.Retrying+other.Retrying
+	if at := other.OldestWaitingAt; !at.IsZero() && (b.OldestWaitingAt.IsZero() || at.Before(b.OldestWaitingAt)) {
 		b.OldestWaitingAt = at
 	}
-	b.LastHour = b.LastHour.plus(h.LastHour)
+	b.LastHour = b.LastHour.plus(other.LastHour)
+	return b
 }
 
 // plus is what both come to.
