@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.smobi.com/outhook/dispatcher/egress"
 	"go.smobi.com/outhook/dispatcher/telemetry"
 	"go.smobi.com/outhook/dispatcher/webhook"
 	"go.smobi.com/outhook/signer"
@@ -127,7 +126,7 @@ func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim webhoo
 	verdict := webhook.Judge(d.cfg.Retry, facts(claim, webhook.Response{Reason: webhook.ReasonInterrupted}, now, true))
 	d.log.ErrorContext(ctx, "attempt panicked", "brand", run.Brand, "event", run.EventID, "endpoint", run.EndpointID,
 		"panic", webhook.PanicText(value), "in_a_row", verdict.Panics, "stack", string(debug.Stack()))
-	a := newAttempt(claim, egress.RedactURL(claim.Endpoint.URL), now, webhook.Response{}, verdict)
+	a := newAttempt(claim, d.egress.RedactURL(claim.Endpoint.URL), now, webhook.Response{}, verdict)
 	span.End(a, verdict)
 	d.metrics.Attempted(a, claim.OpenedAt)
 	return d.conclude(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision, Span: span.ID()})
@@ -144,7 +143,7 @@ func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, span *teleme
 	span.Inject(request.Header)
 	response := d.sender.Send(ctx, request)
 	verdict := webhook.Judge(retry, facts(claim, response, time.Now(), false))
-	a := newAttempt(claim, egress.RedactURL(request.URL), started, response, verdict)
+	a := newAttempt(claim, d.egress.RedactURL(request.URL), started, response, verdict)
 	span.End(a, verdict)
 	return a, verdict, nil
 }

@@ -134,7 +134,7 @@ func headerSize(name string, values []string) int {
 // redactQuery replaces the query of the request's own URL where a receiver
 // repeats that URL: redirects and error pages do, in HTML with escaped ampersands.
 func redactQuery(text, query string) string {
-	if query == "" {
+	if query == "" || !strings.Contains(text, "?") { // most headers: the query need not be escaped for them
 		return text
 	}
 	text = strings.ReplaceAll(text, "?"+query, "?"+redacted)

@@ -13,9 +13,9 @@ import (
 //
 // Figures, Go 1.26.8 linux/amd64 on two busy shared cores, the server of net/http included, and of BenchmarkSend beside them:
 //
-//	BenchmarkSendSecure/HTTP1    61136 ns/op   6601 B/op   92 allocs/op
-//	BenchmarkSendSecure/HTTP2    82798 ns/op   9280 B/op   99 allocs/op
-//	BenchmarkSend                36876 ns/op   5240 B/op   70 allocs/op
+//	BenchmarkSendSecure/HTTP1    41486 ns/op   6418 B/op   86 allocs/op
+//	BenchmarkSendSecure/HTTP2    68773 ns/op   9088 B/op   93 allocs/op
+//	BenchmarkSend                29661 ns/op   5022 B/op   64 allocs/op
 func BenchmarkSendSecure(b *testing.B) {
 	for name, http2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
 		b.Run(name, func(b *testing.B) {

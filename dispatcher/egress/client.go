@@ -43,6 +43,7 @@ type Client struct {
 	guard     guard
 	roots     *x509.CertPool
 	transport *http.Transport
+	known     known
 	// contentType and userAgent are values of the headers of every request.
 	contentType, userAgent []string
 }

@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"net"
+	"net/url"
 	"time"
 )
 
@@ -30,4 +31,15 @@ func Dials() (n int) {
 		n++
 	}
 	return n
+}
+
+// MaxKnown bounds the URLs that are kept parsed, and Known is how many are.
+const MaxKnown = maxKnown
+
+func (c *Client) Known() int { return len(c.known.destinations) }
+
+// Destination answers where an attempt goes, which is what all attempts to raw share.
+func (c *Client) Destination(raw string) (*url.URL, error) {
+	d, err := c.destination(raw)
+	return d.url, err
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -24,7 +25,7 @@ func (c *Client) Send(ctx context.Context, r webhook.Request) webhook.Response {
 }
 
 func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Response {
-	target, err := c.parse(r.URL)
+	to, err := c.destination(r.URL)
 	if err != nil {
 		return webhook.Response{Reason: webhook.ReasonBlocked}
 	}
@@ -36,14 +37,15 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 	if timeout <= 0 {
 		timeout = c.cfg.DefaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	until := time.Now().Add(timeout)
+	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	tries := &tries{until: time.Now().Add(timeout), body: r.Body, cancel: cancel}
+	tries := &tries{until: until, body: r.Body, cancel: cancel}
 	defer tries.end()
 	defer time.AfterFunc(timeout+stuckGrace, tries.cut).Stop()
 
 	// The transport itself: a http.Client would add redirects and cookies.
-	answer, err := c.transport.RoundTrip(newRequest(ctx, target, header, tries))
+	answer, err := c.transport.RoundTrip(newRequest(ctx, to.url, header, tries))
 	if err != nil {
 		reached := tries.trace.progress()
 		reason := webhook.ReasonReset // as often as it may be
@@ -52,7 +54,7 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 		}
 		return webhook.Response{Reason: reason, Phases: reached.phases}
 	}
-	response := c.read(answer, target.RawQuery, r.KeepBody, cancel)
+	response := c.read(answer, to.url.RawQuery, r.KeepBody, cancel)
 	response.Phases = tries.trace.progress().phases
 	return response
 }
@@ -72,15 +74,12 @@ func newRequest(ctx context.Context, target *url.URL, header http.Header, tries 
 // twice on the wire, in whatever spelling: a receiver might take the other signature.
 func (c *Client) header(given http.Header) (header http.Header, ok bool) {
 	header = make(http.Header, len(given)+3)
+	names := make([]string, 0, 32) // walked for each name, which is slow in a map
 	for name, values := range given {
-		for other := range header {
-			if sameName(name, other) {
-				return nil, false
-			}
-		}
-		if len(values) != 1 {
+		if len(values) != 1 || slices.ContainsFunc(names, func(other string) bool { return sameName(name, other) }) {
 			return nil, false
 		}
+		names = append(names, name)
 		header[http.CanonicalHeaderKey(name)] = values
 	}
 	header["Content-Type"] = c.contentType

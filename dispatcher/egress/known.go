@@ -1,0 +1,68 @@
+package egress
+
+import (
+	"net/url"
+	"sync"
+)
+
+// maxKnown bounds the URLs that a client keeps parsed, which take some 2 MiB, or 25 MiB if all are as long as may be.
+const maxKnown = 4096
+
+// destination is where an attempt goes. Attempts share its URL, which nobody writes to: net/http does not, and
+// its requests are not redirected.
+type destination struct {
+	url      *url.URL
+	redacted string
+}
+
+// known keeps destinations by the text of their URLs: an endpoint's is the same at every attempt, and parsing
+// it costs as much as signing does. What is refused is not kept. Safe for concurrent use; the zero value is empty.
+type known struct {
+	mu           sync.RWMutex
+	destinations map[string]destination
+}
+
+func (k *known) get(raw string) (destination, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	d, ok := k.destinations[raw]
+	return d, ok
+}
+
+// put takes the place of any other when there is none left.
+func (k *known) put(raw string, d destination) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.destinations == nil {
+		k.destinations = make(map[string]destination)
+	}
+	if len(k.destinations) >= maxKnown {
+		for other := range k.destinations {
+			delete(k.destinations, other)
+			break
+		}
+	}
+	k.destinations[raw] = d
+}
+
+// destination is parse for attempts.
+func (c *Client) destination(raw string) (destination, error) {
+	if d, ok := c.known.get(raw); ok {
+		return d, nil
+	}
+	target, err := c.parse(raw)
+	if err != nil {
+		return destination{}, err
+	}
+	d := destination{url: target, redacted: RedactURL(raw)}
+	c.known.put(raw, d)
+	return d, nil
+}
+
+// RedactURL returns what the function RedactURL does, without work for a URL that something was sent to.
+func (c *Client) RedactURL(raw string) string {
+	if d, ok := c.known.get(raw); ok {
+		return d.redacted
+	}
+	return RedactURL(raw)
+}
