@@ -69,7 +69,7 @@ const parkFor = 500 * time.Millisecond
 
 // enter makes the attempt if this process has room for it, at its turn.
 func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim webhook.Claim) error {
-	leave, ok := d.room.enter(run, claim.Endpoint.URL, claim.Troubled)
+	stay, ok := d.room.enter(run, claim.Endpoint.URL, claim.Troubled)
 	if !ok {
 		r, err := d.store.Park(ctx, run, parkFor+rand.N(2*parkFor))
 		if err != nil {
@@ -78,7 +78,7 @@ func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim webhook.C
 		d.follow(ctx, run.Endpoint(), r)
 		return nil
 	}
-	defer leave()
+	defer stay.leave()
 	if claim.Wait > 0 && !sleep(ctx, claim.Wait) {
 		return ctx.Err()
 	}

@@ -39,7 +39,7 @@ const defaultConcurrency = 1024
 
 // enter takes room for an attempt, to be left once; or answers that there is none. An attempt that turns out to be slow takes
 // its share then, whether there is any left or not.
-func (r *room) enter(run webhook.Run, url string, troubled bool) (leave func(), ok bool) {
+func (r *room) enter(run webhook.Run, url string, troubled bool) (s *stay, ok bool) {
 	host, ref := hostOf(url), run.Endpoint()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -48,13 +48,13 @@ func (r *room) enter(run webhook.Run, url string, troubled bool) (leave func(), 
 		return nil, false
 	}
 	r.hosts[host]++
-	stay := &stay{room: r, ref: ref, queue: run.Queue, host: host}
+	s = &stay{room: r, ref: ref, queue: run.Queue, host: host}
 	if troubled {
-		stay.hold(false)
+		s.hold(false)
 	} else {
-		stay.timer = time.AfterFunc(slowAfter, stay.isSlow)
+		s.timer = time.AfterFunc(slowAfter, s.isSlow)
 	}
-	return stay.leave, true
+	return s, true
 }
 
 // stay is one attempt in the room.

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"sync"
 	"time"
 )
 
@@ -33,12 +32,11 @@ func (s slots) left() int { return cap(s) - len(s) }
 
 // lend gives a slot back when its handler ends, or after d if that is earlier.
 func (s slots) lend(d time.Duration) (end func()) {
-	var once sync.Once
-	free := func() { once.Do(s.free) }
-	timer := time.AfterFunc(d, free)
+	timer := time.AfterFunc(d, s.free)
 	return func() {
-		timer.Stop()
-		free()
+		if timer.Stop() { // else the slot was given back already
+			s.free()
+		}
 	}
 }
 
