@@ -10,6 +10,8 @@
 // which moves the last element of the queue's pending list onto itself: it changes nothing and answers as soon as there is
 // one. An idle queue costs one command a second, and a task is taken when it arrives. While the queue is paused the wait is
 // one EXISTS a second on Asynq's mark. While Redis refuses, answers are held back, as Asynq's loop has no pause of its own.
+// With the prefetch, and until ten seconds after the last task, the next one is taken in the round trip of the wait; for that
+// the inner client needs a ReadTimeout of two to eleven seconds. Meanwhile a queue without tasks costs three commands a second.
 //
 // The third is a prefetch. Asynq takes one task a round trip; here one script takes as many as could begin at once, but no more
 // than 64 and half of what is pending, and the next dequeues are answered from memory. What Asynq does not ask for within a
@@ -86,6 +88,9 @@ func New(inner redis.UniversalClient, cfg Config) *Client {
 	c := &Client{UniversalClient: inner, cfg: cfg, wait: newIdleWait(inner), known: known{log: cfg.Logger}}
 	if cfg.Free != nil && !cfg.NoPrefetch {
 		c.fetch = &prefetch{inner: inner, log: cfg.Logger, free: cfg.Free}
+		if readsThrough(inner) {
+			c.wait.fetch = c.fetch
+		}
 	}
 	if !cfg.NoPipelining {
 		c.share, c.ends = pipeline.New(inner), newEnds(inner)
@@ -134,7 +139,7 @@ func (c *Client) EvalRO(ctx context.Context, script string, keys []string, args 
 // commands go on, and so do dequeues where the idle wait is off. Calling it again does nothing.
 func (c *Client) Stop() { c.wait.waiter.stop() }
 
-// Close stops, and waits until everything prefetched is back, for ten seconds at most, and for the BLMOVE that Stop left behind:
+// Close stops, and waits until everything prefetched is back, for ten seconds at most, and for the wait that Stop left behind:
 // at most a second, or eleven when Redis is silent, until go-redis gives it up. The inner client stays open. The answer is
 // always nil.
 func (c *Client) Close() error {
@@ -169,7 +174,7 @@ func (c *Client) dequeue(ctx context.Context, sha1 string, keys []string, args [
 	if c.cfg.NoIdleWait {
 		return take()
 	}
-	return c.wait.dequeue(ctx, sha1, q, take)
+	return c.wait.dequeue(ctx, sha1, q, args, take)
 }
 
 // shared runs a script in a pipeline with others.

@@ -12,6 +12,10 @@ const (
 	blockFor     = time.Second     // how long Redis holds a BLMOVE
 	answerWithin = 5 * time.Second // what a BLMOVE may take in all: go-redis would read on for eleven
 	pausedEvery  = time.Second     // between looks at whether the queue is still paused
+
+	// livelyFor is how long after a task the next one is taken together with the wait for it. A queue that is idle for longer
+	// costs one command a second and not three.
+	livelyFor = 10 * time.Second
 )
 
 // state is what the last dequeue showed of the queue.
@@ -27,9 +31,11 @@ const (
 type idleWait struct {
 	inner   redis.UniversalClient
 	waiter  waiter
+	fetch   *prefetch // whose pop may be sent behind a wait; nil when none may
 	state   state
-	misses  pauses // dequeues in a row that gave nothing although an element was there
-	refusal pauses // errors in a row
+	gave    time.Time // when there was a task last, zero after an error
+	misses  pauses    // dequeues in a row that gave nothing although an element was there
+	refusal pauses    // errors in a row
 }
 
 func newIdleWait(inner redis.UniversalClient) *idleWait {
@@ -42,9 +48,9 @@ func newIdleWait(inner redis.UniversalClient) *idleWait {
 }
 
 // dequeue runs Asynq's script now, later or not at all; then it answers redis.Nil, which means an empty queue.
-func (w *idleWait) dequeue(ctx context.Context, sha1 string, q queueKeys, run func() *redis.Cmd) *redis.Cmd {
+func (w *idleWait) dequeue(ctx context.Context, sha1 string, q queueKeys, args []any, run func() *redis.Cmd) *redis.Cmd {
 	for {
-		if err := w.ready(ctx, q); err != nil {
+		if err := w.ready(ctx, q, args); err != nil {
 			return answer(ctx, sha1, err)
 		}
 		before := w.state
@@ -77,12 +83,15 @@ func (w *idleWait) plain(several bool, run func() *redis.Cmd) *redis.Cmd {
 }
 
 // ready waits until a dequeue has a chance. It answers redis.Nil when it has none yet and an error when Redis refuses.
-func (w *idleWait) ready(ctx context.Context, q queueKeys) error {
+func (w *idleWait) ready(ctx context.Context, q queueKeys, args []any) error {
 	if w.waiter.isStopped() {
 		return redis.Nil
 	}
 	switch w.state {
 	case idle:
+		if b, ok := w.popBehind(q, args); ok {
+			return w.awaitTask(ctx, b)
+		}
 		return w.awaitElement(ctx, q)
 	case paused:
 		return w.awaitResume(ctx, q)
@@ -92,14 +101,19 @@ func (w *idleWait) ready(ctx context.Context, q queueKeys) error {
 }
 
 func (w *idleWait) awaitElement(ctx context.Context, q queueKeys) error {
-	err := w.waiter.ask(ctx, answerWithin, func(ctx context.Context) error {
-		return w.inner.BLMove(ctx, q.pending, q.pending, "RIGHT", "RIGHT", blockFor).Err()
-	})
+	return w.waited(w.waiter.ask(ctx, answerWithin, func(ctx context.Context) error {
+		return blockOn(ctx, w.inner, q).Err()
+	}))
+}
+
+// waited draws the conclusion from what a wait ended with, and answers it.
+func (w *idleWait) waited(err error) error {
 	switch {
 	case errors.Is(err, redis.Nil):
 		w.misses.reset()
 		w.refusal.reset()
 	case err != nil:
+		w.gave = time.Time{}
 		w.waiter.sleep(w.refusal.next())
 	}
 	return err
@@ -125,7 +139,7 @@ func (w *idleWait) awaitResume(ctx context.Context, q queueKeys) error {
 func (w *idleWait) learn(ctx context.Context, q queueKeys, err error) {
 	switch {
 	case err == nil:
-		w.state = busy
+		w.state, w.gave = busy, time.Now()
 		w.misses.reset()
 		w.refusal.reset()
 	case errors.Is(err, redis.Nil):
@@ -134,6 +148,7 @@ func (w *idleWait) learn(ctx context.Context, q queueKeys, err error) {
 	case isNoScript(err):
 		w.state = busy // Asynq sends the text next
 	default:
+		w.gave = time.Time{}
 		w.waiter.sleep(w.refusal.next())
 	}
 }

@@ -203,21 +203,46 @@ func (l *lines) Fatal(args ...any) { fmt.Fprint(l, args...) }
 type recorder struct {
 	mu       sync.Mutex
 	commands [][]any
+	trips    []string // names of the commands that went together
 }
 
 func (r *recorder) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (r *recorder) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		r.note(cmds...)
+		return next(ctx, cmds)
+	}
 }
 
 func (r *recorder) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		r.mu.Lock()
-		r.commands = append(r.commands, cmd.Args())
-		r.mu.Unlock()
+		r.note(cmd)
 		return next(ctx, cmd)
 	}
+}
+
+func (r *recorder) note(cmds ...redis.Cmder) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for _, cmd := range cmds {
+		r.commands = append(r.commands, cmd.Args())
+		names = append(names, cmd.Name())
+	}
+	r.trips = append(r.trips, strings.Join(names, " "))
+}
+
+// countTrips counts the round trips of commands with these names.
+func (r *recorder) countTrips(names string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, trip := range r.trips {
+		if trip == names {
+			n++
+		}
+	}
+	return n
 }
 
 // count counts the commands of this name whose first key, or first argument after it, is key.

@@ -77,8 +77,18 @@ func (b *batch) mark() string {
 // and the first one would be stranded until its leases end. Instead the caller gives a batch back whose answer was lost; the
 // lease tells which tasks those are.
 func (b *batch) pop(ctx context.Context, inner redis.UniversalClient, n int) error {
+	return b.read(once(ctx, inner, b.popKeys(), b.popArgs(n)...))
+}
+
+func (b *batch) popKeys() []string {
 	k := b.keys
-	cmd := once(ctx, inner, []string{k.pending, k.paused, k.active, k.lease, b.mark()}, b.lease, b.prefix, n)
+	return []string{k.pending, k.paused, k.active, k.lease, b.mark()}
+}
+
+func (b *batch) popArgs(n int) []any { return []any{b.lease, b.prefix, n} }
+
+// read takes over what a pop answered.
+func (b *batch) read(cmd *redis.Cmd) error {
 	parts, err := cmd.StringSlice()
 	if err != nil {
 		return err

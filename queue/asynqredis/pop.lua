@@ -5,11 +5,8 @@
 -- Answer:    id, message and pending_since (or '') of each task, the next one first
 -- Cost:      O(n)
 local call = redis.call
-if call('EXISTS', KEYS[2], KEYS[5]) > 0 then
-  return {}
-end
 local n = math.min(tonumber(ARGV[3]), math.ceil(call('LLEN', KEYS[1]) / 2))
-if n < 1 then
+if n < 1 or call('EXISTS', KEYS[2], KEYS[5]) > 0 then -- in this order, as most that find nothing find nothing pending
   return {}
 end
 
