@@ -70,6 +70,7 @@ process at once.`,
 			if err != nil {
 				return located(sourcesOf(cmd, file, env), c, err)
 			}
+			roomyHeap()
 			return d.run(cmd.Context())
 		},
 	}
