@@ -14,6 +14,7 @@
 --         ms when the record was last written, span of the last attempt that had one ('' none)}
 --         {'failed', why}: something of another kind stands at one of its keys; also alone, of all tasks of an endpoint}
 -- Cost: O(log n) of the endpoint's sets, times the tasks.
+local AGE = tonumber(ARGV[7])
 local function claim(ep, event, run, given, held)
   local key = record(event)
   local r = redis.call('HMGET', key, 'run', 'st', 'pub', 'exp', 'n', 'bl', 'af', 'pn', 'tr', 'bq', 'v', 'up', 'sp')
@@ -26,7 +27,7 @@ local function claim(ep, event, run, given, held)
     if not due then return {'stale'} end
   end
 
-  local overdue = tonumber(r[3]) + tonumber(ARGV[7])
+  local overdue = tonumber(r[3]) + AGE
   local expires = tonumber(r[4] or overdue)
   local shut = closed(ep, math.min(overdue, expires), from == OUT)
   if shut == 'gone' then return {'cancelled'} end
@@ -48,7 +49,7 @@ local function claim(ep, event, run, given, held)
     ep.out = nil
   end
   local troubled = ep.slow or ep.failures > 0 or ep.opened > 0
-  local go = {'go', r[5] or '0', r[6] or '0', r[8] or '0', ms(wait), ep.opened > 0 and '1' or '', troubled and '1' or '', r[9] or '', r[3]}
+  local go = {'go', r[5] or '0', r[6] or '0', r[8] or '0', wait == 0 and '0' or ms(wait), ep.opened > 0 and '1' or '', troubled and '1' or '', r[9] or '', r[3]}
   if r[12] then go[10], go[11] = r[12], r[13] or '' end
   return go
 end

@@ -321,17 +321,16 @@ local function whole(runs, made)
   return open, {conclude()}
 end
 
--- settlements does those of one endpoint, and releases what may run then.
-local function settlements(n, a)
+-- settlements does those of one endpoint, of these events, and releases what may run then.
+local function settlements(events, a)
   local runs, news, made, first = {}, {}, {attempts = 0, delivered = 0, time = 0, longest = 0}, nil
   changes, asked, left, out = {}, {}, {}, {}
   look()
-  local events = events(n, a)
   for i, score in ipairs(redis.call('ZMSCORE', OUT, unpack(events))) do out[events[i]] = score or nil end
   flying = redis.call('ZCARD', OUT)
   ep.out = flying
   flying = flying - 1
-  for i = 0, n - 1 do
+  for i = 0, #events - 1 do
     a = read(a)
     local open, what = attempt(whole, runs, made)
     if what and (what[1] ~= '' or what[2] ~= '') then
@@ -355,9 +354,9 @@ local answers, a = {}, 17
 for k = 0, #KEYS - 8, 8 do
   face(k, a)
   ATTEMPTS, DEAD, ANSWERS = KEYS[k + 6], KEYS[k + 7], KEYS[k + 8]
-  local n = tonumber(ARGV[a + 3])
-  local answer, failed = attempt(settlements, n, a + 4)
+  local all, after = events(tonumber(ARGV[a + 3]), a + 4)
+  local answer, failed = attempt(settlements, all, a + 4)
   answers[#answers + 1] = answer or failed
-  a = select(2, events(n, a + 4))
+  a = after
 end
 return answers
