@@ -89,7 +89,8 @@ type Config struct {
 
 	// Shards is the number of queues a lane is spread over. Defaults to 4.
 	Shards int
-	// Serve names the queues that Run works, such as "live-0". Empty means all.
+	// Serve names the queues that Run works, such as "live-0". Empty means all. Who works a queue of replays, such as
+	// "bulk-0", works the jobs too.
 	Serve []string
 	// ShutdownTimeout bounds how long Run waits for attempts in flight, more
 	// than 35 s. Defaults to 38 s.

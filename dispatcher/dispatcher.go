@@ -131,7 +131,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	reconciling, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { d.reconcile(reconciling) })
-	wg.Go(func() { d.work(reconciling) })
+	if queue.WorksReplays(d.cfg.Serve) { // who has what happens now alone has it undisturbed
+		wg.Go(func() { d.work(reconciling) })
+	}
 	wg.Go(func() { d.sweep(reconciling) })
 	wg.Go(func() { d.relieve(reconciling, d.relief) })
 	d.alarms.start(reconciling)

@@ -22,12 +22,12 @@ const (
 	lineAgain = 100 * time.Millisecond
 )
 
-// chunkOf is how much a step of a job does at a pace: ten steps a second, or less in each.
+// chunkOf is how much a step of a job does at a pace: four steps a second, or less in each. A step costs Redis half a dozen scripts.
 func chunkOf(perSecond float64) int {
 	if perSecond == 0 {
 		return jobChunk
 	}
-	return int(math.Min(math.Max(perSecond/10, 1), jobChunk))
+	return int(math.Min(math.Max(perSecond/4, 1), jobChunk))
 }
 
 // jobStep is what a step did.

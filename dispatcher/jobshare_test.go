@@ -3,10 +3,12 @@ package dispatcher_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"go.smobi.com/outhook/dispatcher"
 	"go.smobi.com/outhook/dispatcher/dispatchertest"
 	"go.smobi.com/outhook/dispatcher/webhook"
+	"go.smobi.com/outhook/queue/embedded/redistest"
 )
 
 // A brand whose jobs take days leaves room for those of others.
@@ -39,6 +41,29 @@ func TestJobsOfABrandLeaveRoomForOthers(t *testing.T) {
 	}
 	if begun == 0 || begun > 10 {
 		t.Errorf("%d jobs of one brand are worked on in a process, want 10 at most", begun)
+	}
+}
+
+// A process that has what happens now alone leaves the jobs to those that work replays.
+func TestJobsAreWorkedOnWhereReplaysAre(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	live := onServer(t, server, once, func(c *dispatcher.Config) { c.Serve = []string{"live-0", "live-1", "live-2", "live-3"} })
+	r := live.Receiver(t, "acme", webhook.PurposeStatus)
+	allDead(t, live, r, numbered("e", 3)...)
+	j, err := live.StartJob(t.Context(), webhook.JobSpec{Kind: webhook.JobDelete, Brand: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // each is more than a worker of jobs waits before it looks
+		time.Sleep(time.Second)
+		if j, err = live.Job(t.Context(), j.ID); err != nil || j.State != webhook.JobRunning {
+			t.Fatalf("%s, %v", j.State, err)
+		}
+	}
+	onServer(t, server, once, func(c *dispatcher.Config) { c.Serve = []string{"bulk-1"} })
+	if j = awaitJob(t, live, j.ID); j.Deleted != 3 {
+		t.Errorf("%d of 3 deleted", j.Deleted)
 	}
 }
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,9 @@ func names(shards int) []string {
 }
 
 func queueName(lane string, shard int) string { return lane + "-" + strconv.Itoa(shard) }
+
+// WorksReplays tells whether some of [Config.Serve] are queues of replays; none named are all.
+func WorksReplays(serve []string) bool { return len(serve) == 0 || slices.ContainsFunc(serve, isBulk) }
 
 func isBulk(queue string) bool { return strings.HasPrefix(queue, LaneBulk) }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +43,7 @@ func (q *Queue) Run(ctx context.Context, do webhook.Handlers) error {
 	for _, name := range q.cfg.Serve {
 		h.queues[name] = &part{slots: make(slots, max(1, q.cfg.Concurrency/2)), most: q.concurrencyOf(name)}
 	}
-	h.replays = newYield(q.replaysMost(), func(ctx context.Context) error { return q.redis.Ping(ctx).Err() })
+	h.replays = newYield(q.replaysMost(), q.looksAWave(), func(ctx context.Context) error { return q.redis.Ping(ctx).Err() })
 	defer h.replays.stop()
 	started, err := q.start(h)
 	if err == nil {
@@ -124,6 +125,14 @@ func (q *Queue) replaysMost() int {
 		}
 	}
 	return most
+}
+
+// looksAWave is 1 if all queues that are worked are of replays.
+func (q *Queue) looksAWave() int {
+	if slices.ContainsFunc(q.cfg.Serve, func(name string) bool { return !isBulk(name) }) {
+		return looksAWave
+	}
+	return 1
 }
 
 // stop ends all servers side by side, so that they share one ShutdownTimeout.

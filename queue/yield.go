@@ -12,7 +12,8 @@ const (
 	// yieldBegin is how many replays run at once until it is known how many may.
 	yieldBegin = 4
 	// lookEvery is about how often an answer of Redis is timed while there are replays. One look in looksAWave lets some in: those that
-	// come together share the scripts of the store and of the queue.
+	// come together share the scripts of the store and of the queue. A process that has nothing else to do lets some in at each: it
+	// keeps nobody waiting but those whom its scripts hold up in Redis, and a small one does so for less.
 	lookEvery, looksAWave = 7 * time.Millisecond, 3
 	// roomFor is how much longer than at its best an answer of Redis may take: beyond it the machine, or Redis, has too much to do,
 	// and a live delivery, which waits for half a dozen of them, would notice.
@@ -30,6 +31,7 @@ const (
 // processor included, for the delay on the way.
 type yield struct {
 	most  int
+	wave  int // looks from one that lets some in to the next
 	ping  func(context.Context) error
 	ended chan struct{}
 
@@ -44,8 +46,8 @@ type yield struct {
 	last    time.Time     // when one was let in
 }
 
-func newYield(most int, ping func(context.Context) error) *yield {
-	return &yield{most: most, ping: ping, ended: make(chan struct{}), limit: min(yieldBegin, float64(most))}
+func newYield(most, wave int, ping func(context.Context) error) *yield {
+	return &yield{most: most, wave: wave, ping: ping, ended: make(chan struct{}), limit: min(yieldBegin, float64(most))}
 }
 
 // stop ends the looking, whoever is still inside. It is called once.
@@ -109,7 +111,7 @@ func (y *yield) look() {
 		if err != nil {
 			took = max(took, answerWithin)
 		}
-		if y.adapt(took, i%looksAWave == 0) {
+		if y.adapt(took, i%y.wave == 0) {
 			return
 		}
 		select {

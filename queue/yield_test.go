@@ -35,7 +35,7 @@ func replay(ctx context.Context, y *yield, all *sync.WaitGroup, running, most *a
 
 func TestReplaysGrowWhileRedisIsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYield(40, func(context.Context) error { time.Sleep(200 * time.Microsecond); return nil })
+		y := newYield(40, looksAWave, func(context.Context) error { time.Sleep(200 * time.Microsecond); return nil })
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		var running, most atomic.Int32
@@ -60,7 +60,7 @@ func TestReplaysGrowWhileRedisIsFast(t *testing.T) {
 func TestReplaysGiveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running, most atomic.Int32
-		y := newYield(1000, func(context.Context) error {
+		y := newYield(1000, looksAWave, func(context.Context) error {
 			time.Sleep(time.Duration(200+100*running.Load()) * time.Microsecond)
 			return nil
 		})
@@ -98,7 +98,7 @@ func crowd(ctx context.Context, y *yield, n int) (in *atomic.Int32, all *sync.Wa
 func TestNobodyJoinsWhileRedisIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slow atomic.Bool
-		y := newYield(40, func(context.Context) error {
+		y := newYield(40, looksAWave, func(context.Context) error {
 			if time.Sleep(200 * time.Microsecond); slow.Load() {
 				time.Sleep(5 * time.Millisecond)
 			}
@@ -135,7 +135,7 @@ func TestNobodyJoinsWhileRedisIsSlow(t *testing.T) {
 // Without an answer one runs all the same, and no other joins it at once.
 func TestOneAlwaysRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYield(40, func(context.Context) error { return errors.New("no answer") })
+		y := newYield(40, looksAWave, func(context.Context) error { return errors.New("no answer") })
 		began := time.Now()
 		for range 20 {
 			if !y.enter(t.Context(), time.Second) {
@@ -162,7 +162,7 @@ func TestOneAlwaysRuns(t *testing.T) {
 // Those that may are let in together, and not whenever one has left.
 func TestReplaysComeInWaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYield(40, func(context.Context) error { time.Sleep(200 * time.Microsecond); return nil })
+		y := newYield(40, looksAWave, func(context.Context) error { time.Sleep(200 * time.Microsecond); return nil })
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		var mu sync.Mutex
@@ -191,7 +191,7 @@ func TestALongerWayIsFoundOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var way atomic.Int64
 		way.Store(int64(time.Millisecond))
-		y := newYield(40, func(context.Context) error { time.Sleep(time.Duration(way.Load())); return nil })
+		y := newYield(40, looksAWave, func(context.Context) error { time.Sleep(time.Duration(way.Load())); return nil })
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		var running, most atomic.Int32
@@ -218,7 +218,7 @@ func TestALongerWayIsFoundOut(t *testing.T) {
 
 func TestPatienceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		y := newYield(1, func(context.Context) error { return nil })
+		y := newYield(1, looksAWave, func(context.Context) error { return nil })
 		if !y.enter(t.Context(), time.Second) {
 			t.Fatal("the first did not get in")
 		}
@@ -238,7 +238,7 @@ func TestPatienceEnds(t *testing.T) {
 func TestNobodyLooksWithoutReplays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pings atomic.Int32
-		y := newYield(8, func(context.Context) error { pings.Add(1); return nil })
+		y := newYield(8, looksAWave, func(context.Context) error { pings.Add(1); return nil })
 		for range 2 {
 			before := pings.Load()
 			y.enter(t.Context(), time.Second)
