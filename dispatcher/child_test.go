@@ -30,6 +30,7 @@ const (
 	childKeys     = "OUTHOOK_TEST_CHILD_KEYS"
 	childAttempts = "OUTHOOK_TEST_CHILD_ATTEMPTS"
 	childPerHost  = "OUTHOOK_TEST_CHILD_PER_HOST"
+	childLane     = "OUTHOOK_TEST_CHILD_LANE"
 )
 
 // sharedKeys is the encryption key of parent and children, after newer ones; it guards nothing.
@@ -44,7 +45,21 @@ func sharedKeys(newer ...string) dispatcher.KeyRing {
 // child starts this test binary in a role; it is killed when the test ends.
 func child(t *testing.T, role, redisURL string, env ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	return start(t, exec.Command(os.Args[0]), role, redisURL, env...)
+}
+
+// lowly is child behind every other process that wants the processor, where there is chrt(1).
+func lowly(t *testing.T, role, redisURL string, env ...string) *exec.Cmd {
+	t.Helper()
+	chrt, err := exec.LookPath("chrt")
+	if err != nil {
+		return child(t, role, redisURL, env...)
+	}
+	return start(t, exec.Command(chrt, "--idle", "0", os.Args[0]), role, redisURL, env...)
+}
+
+func start(t *testing.T, cmd *exec.Cmd, role, redisURL string, env ...string) *exec.Cmd {
+	t.Helper()
 	cmd.Env = append(os.Environ(), append(env, childRole+"="+role, childRedis+"="+redisURL)...)
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
@@ -99,6 +114,11 @@ func work() error {
 	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	cfg.Retry.MaxAttempts, _ = strconv.Atoi(os.Getenv(childAttempts))
 	cfg.MaxInFlightPerHost, _ = strconv.Atoi(os.Getenv(childPerHost))
+	if lane := os.Getenv(childLane); lane != "" {
+		for shard := range 4 {
+			cfg.Serve = append(cfg.Serve, fmt.Sprint(lane, "-", shard))
+		}
+	}
 	if keys := os.Getenv(childKeys); keys != "" {
 		cfg.Secrets, _ = dispatcher.ParseKeyRing(strings.Split(keys, ",")) // without keys New refuses
 	}
