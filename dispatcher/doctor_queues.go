@@ -33,9 +33,10 @@ func (v *visit) workers(ctx context.Context) error {
 	}
 	const advice = "start one: outhook serve --role worker; queue.serve names the queues that a process works, and all when it is left out"
 	var idle, left []string
-	tasks := 0
+	tasks, jobs := 0, false
 	for _, s := range v.census.Queues {
 		tasks += s.Tasks()
+		jobs = jobs || s.Workers > 0 && queue.WorksReplays([]string{s.Name})
 		switch {
 		case s.Beyond || s.Workers > 0:
 		case s.Tasks() > 0:
@@ -51,6 +52,8 @@ func (v *visit) workers(ctx context.Context) error {
 		v.warn(check, "none runs: nothing is delivered", advice)
 	case len(left) > 0:
 		v.bad(check, "no worker works these queues, which hold tasks: "+named(left), advice)
+	case !jobs:
+		v.bad(check, "no worker works a queue of replays: what jobs resend, recover, delete and erase waits", advice)
 	case len(idle) > 0:
 		v.warn(check, "no worker works these queues: "+named(idle), advice)
 	default:

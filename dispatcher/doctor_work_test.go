@@ -103,6 +103,23 @@ func TestDoctorSeesWorkThatNobodyDoes(t *testing.T) {
 	other.Stop()
 }
 
+// Nothing of a job is in any queue before somebody works on it.
+func TestDoctorSeesThatNobodyWorksOnJobs(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	serving := func(queues ...string) func(*dispatcher.Config) {
+		return func(c *dispatcher.Config) { c.Serve = queues }
+	}
+	d := onServer(t, server, serving("live-0", "live-1", "live-2", "live-3"))
+	dispatchertest.Eventually(t, func() bool {
+		return wantBad("workers", "no worker works a queue of replays", "queue.serve").isIn(d.Doctor(t.Context()))
+	})
+	onServer(t, server, serving("bulk-3"))
+	dispatchertest.Eventually(t, func() bool {
+		return wantWarn("workers", "no worker works these queues", "bulk-0, bulk-1, bulk-2").isIn(d.Doctor(t.Context()))
+	})
+}
+
 // TestDoctorSeesAPausedQueue, and what it says resumes it.
 func TestDoctorSeesAPausedQueue(t *testing.T) {
 	t.Parallel()

@@ -186,6 +186,16 @@ type progress struct {
 	all       bool
 }
 
+// beyond tells whether each of the jobs is further than at an earlier time.
+func (p progress) beyond(before progress) bool {
+	for i, n := range p.each {
+		if n == before.each[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // rate is how many deliveries a second were recovered while all jobs ran: from when each of them had got on, beside the live
 // traffic, to the end of the first. 0: they never all ran.
 func (o *outage) rate() float64 {
@@ -195,7 +205,7 @@ func (o *outage) rate() float64 {
 		if !p.all {
 			break
 		}
-		if to = p; from == nil && !slices.ContainsFunc(o.numbers(), func(job int) bool { return p.each[job] == o.pace[0].each[job] }) {
+		if to = p; from == nil && p.beyond(o.pace[0]) {
 			from = p
 		}
 	}
@@ -203,15 +213,6 @@ func (o *outage) rate() float64 {
 		return 0
 	}
 	return float64(to.delivered-from.delivered) / to.at.Sub(from.at).Seconds()
-}
-
-// numbers are those of the jobs.
-func (o *outage) numbers() []int {
-	all := make([]int, len(o.accounts))
-	for i := range all {
-		all[i] = i
-	}
-	return all
 }
 
 // live publishes for a while, or until over, and answers how long each took to its 2xx.

@@ -11,7 +11,8 @@
 // one. An idle queue costs one command a second, and a task is taken when it arrives. While the queue is paused the wait is
 // one EXISTS a second on Asynq's mark. While Redis refuses, answers are held back, as Asynq's loop has no pause of its own.
 // With the prefetch, and until ten seconds after the last task, the next one is taken in the round trip of the wait; for that
-// the inner client needs a ReadTimeout of two to eleven seconds. Meanwhile a queue without tasks costs three commands a second.
+// the inner client needs a ReadTimeout of two to eleven seconds. It goes to the worker that has waited longest, also to one that is cut
+// off or stopped meanwhile: then it waits for the end of its lease. Meanwhile a queue without tasks costs three commands a second.
 //
 // The third is a prefetch. Asynq takes one task a round trip; here one script takes as many as could begin at once, but no more
 // than 64 and half of what is pending, and the next dequeues are answered from memory. What Asynq does not ask for within a

@@ -10,7 +10,7 @@ import (
 
 const (
 	blockFor     = time.Second     // how long Redis holds a BLMOVE
-	answerWithin = 5 * time.Second // what a BLMOVE may take in all: go-redis would read on for eleven
+	answerWithin = 5 * time.Second // what a BLMOVE may take in all: alone, go-redis would read on for eleven
 	pausedEvery  = time.Second     // between looks at whether the queue is still paused
 
 	// livelyFor is how long after a task the next one is taken together with the wait for it. A queue that is idle for longer
