@@ -74,7 +74,7 @@ func table() []key {
 		entry("breaker.maxOpenFor", duration(time.Millisecond, year), 10*time.Minute, "longest rest", func(c *Config) *time.Duration { return &c.Breaker.MaxOpenFor }),
 		entry("autoDisable.after", duration(0, year), 120*time.Hour, "nothing but failures for so long, at least 20, disables an endpoint; 0 is never", func(c *Config) *time.Duration { return &c.AutoDisable.After }),
 		entry("queue.shards", whole(1, 64), 4, "queues of each lane", func(c *Config) *int { return &c.Queue.Shards }),
-		entry("queue.serve", queueNames(), nil, "queues that this process works: all, or names such as live-0", func(c *Config) *[]string { return &c.Queue.Serve }),
+		entry("queue.serve", queueNames(), nil, "queues that this process works: all, or names such as live-0; who works one of `bulk-…` works jobs too", func(c *Config) *[]string { return &c.Queue.Serve }),
 		entry("retention.delivered", duration(time.Second, year), 72*time.Hour, "how long finished events are kept", func(c *Config) *time.Duration { return &c.Retention.Delivered }),
 		entry("retention.attempts", duration(time.Second, year), 72*time.Hour, "how long attempts are kept", func(c *Config) *time.Duration { return &c.Retention.Attempts }),
 		entry("retention.deadLetters", duration(time.Second, year), 720*time.Hour, "how long dead letters are kept", func(c *Config) *time.Duration { return &c.Retention.DeadLetters }),
