@@ -26,7 +26,7 @@ func (d *Dispatcher) deliver(ctx context.Context, run webhook.Run) error {
 }
 
 // stackBytes is about what take and all that it calls need of a stack; Go makes the next power of two.
-const stackBytes = 8 << 10
+const stackBytes = 4 << 10
 
 // makeRoom grows the stack at once, and while there is little on it. Asynq begins a goroutine for each task; its small stack
 // would else be copied three times on the way down, each time with more frames to look through.
@@ -68,7 +68,7 @@ func (d *Dispatcher) take(ctx context.Context, run webhook.Run) error {
 const parkFor = 500 * time.Millisecond
 
 // enter makes the attempt if this process has room for it, at its turn.
-func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim webhook.Claim) error {
+func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim *webhook.Claim) error {
 	stay, ok := d.room.enter(run, claim.Endpoint.URL, claim.Troubled)
 	if !ok {
 		r, err := d.store.Park(ctx, run, parkFor+rand.N(2*parkFor))
@@ -86,7 +86,7 @@ func (d *Dispatcher) enter(ctx context.Context, run webhook.Run, claim webhook.C
 }
 
 // attempt makes the POST and records what it led to.
-func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim webhook.Claim) (err error) {
+func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim *webhook.Claim) (err error) {
 	defer d.metrics.Begun()()
 	var span *telemetry.Attempt
 	defer func() {
@@ -121,7 +121,7 @@ func (d *Dispatcher) conclude(ctx context.Context, s webhook.Settlement) error {
 
 // panicked records an attempt that our own code broke off. What breaks it every
 // time must not come again for ever.
-func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim webhook.Claim, span *telemetry.Attempt, value any) error {
+func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim *webhook.Claim, span *telemetry.Attempt, value any) error {
 	now := time.Now()
 	verdict := webhook.Judge(d.cfg.Retry, facts(claim, webhook.Response{Reason: webhook.ReasonInterrupted}, now, true))
 	d.log.ErrorContext(ctx, "attempt panicked", "brand", run.Brand, "event", run.EventID, "endpoint", run.EndpointID,
@@ -133,7 +133,7 @@ func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim webhoo
 }
 
 // post signs, sends and judges; keepBody keeps the body of a 2xx too. Nothing is recorded.
-func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, span *telemetry.Attempt, retry webhook.Schedule, keepBody bool) (*webhook.Attempt, webhook.Verdict, error) {
+func (d *Dispatcher) post(ctx context.Context, claim *webhook.Claim, span *telemetry.Attempt, retry webhook.Schedule, keepBody bool) (*webhook.Attempt, webhook.Verdict, error) {
 	started := time.Now()
 	request, err := d.request(claim, started)
 	if err != nil {
@@ -148,14 +148,14 @@ func (d *Dispatcher) post(ctx context.Context, claim webhook.Claim, span *teleme
 	return a, verdict, nil
 }
 
-func facts(claim webhook.Claim, response webhook.Response, now time.Time, panicked bool) webhook.Facts {
+func facts(claim *webhook.Claim, response webhook.Response, now time.Time, panicked bool) webhook.Facts {
 	return webhook.Facts{
 		Response: response, Number: claim.Number, Blocked: claim.Blocked, Panics: claim.Panics, Panicked: panicked, Probe: claim.Probe,
 		OpenedAt: claim.OpenedAt, ExpiresAt: claim.Event.ExpiresAt, Now: now,
 	}
 }
 
-func newAttempt(claim webhook.Claim, url string, started time.Time, response webhook.Response, verdict webhook.Verdict) *webhook.Attempt {
+func newAttempt(claim *webhook.Claim, url string, started time.Time, response webhook.Response, verdict webhook.Verdict) *webhook.Attempt {
 	e, trigger := claim.Event, claim.Trigger
 	if claim.Probe && trigger == webhook.TriggerDelivery {
 		trigger = webhook.TriggerProbe
@@ -177,7 +177,7 @@ var ownHeaders = [...]string{
 }
 
 // request signs the event as it is to be sent now.
-func (d *Dispatcher) request(claim webhook.Claim, now time.Time) (webhook.Request, error) {
+func (d *Dispatcher) request(claim *webhook.Claim, now time.Time) (webhook.Request, error) {
 	e, to := claim.Event, claim.Endpoint
 	signature, err := signer.Sign(e.ID, now, e.Payload, to.Keys(now)...)
 	if err != nil {

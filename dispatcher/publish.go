@@ -87,7 +87,7 @@ type batch struct {
 
 // accept validates every event; those that break a rule have their result.
 func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch {
-	b := &batch{results: make([]webhook.Result, len(events))}
+	b := &batch{results: make([]webhook.Result, len(events)), fanouts: make([]webhook.Fanout, 0, len(events)), of: make([]int, 0, len(events))}
 	now := time.Now().Truncate(time.Millisecond).UTC()
 	for i, e := range events {
 		e.PublishedAt, e.Payload = now, bytes.Trim(e.Payload, " \t\r\n")
@@ -175,10 +175,9 @@ func (d *Dispatcher) admit(ctx context.Context, fanouts []webhook.Fanout) ([]web
 	if err != nil {
 		return nil, err
 	}
-	results := make([]webhook.Result, len(fanouts))
+	results, finished := make([]webhook.Result, len(fanouts)), make([]webhook.Event, 0, len(fanouts))
 	var runs []webhook.Run
 	var wakeups []*webhook.Wakeup
-	var finished []webhook.Event
 	for i, a := range admitted {
 		e := fanouts[i].Event
 		results[i] = webhook.Result{Receipt: webhook.Receipt{ID: e.ID, Duplicate: a.Duplicate, Endpoints: a.Endpoints}, Err: a.Err}

@@ -29,12 +29,12 @@ type claiming struct {
 
 // Claim implements [webhook.Store]: the gates and the reading of the body go in
 // one pipeline, with those of others who claim at the same time. The endpoint's settings travel only when they changed.
-func (s *Store) Claim(ctx context.Context, run webhook.Run) (webhook.Claim, error) {
+func (s *Store) Claim(ctx context.Context, run webhook.Run) (*webhook.Claim, error) {
 	c := &claiming{run: run}
 	if err := s.claims.do(ctx, "claim", c); err != nil {
-		return webhook.Claim{}, err
+		return nil, err
 	}
-	return c.claim, c.err
+	return &c.claim, c.err
 }
 
 func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
@@ -57,26 +57,27 @@ func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
 	for i, p := range parts {
 		for at, c := range p.items {
 			if c.err = err; err == nil {
-				c.claim, c.err = s.readClaim(c, known[i], list(answers[i]), at)
+				c.err = s.readClaim(c, known[i], list(answers[i]), at)
 			}
 		}
 	}
 }
 
 // readClaim reads the answer to the at-th claim of an endpoint.
-func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) (webhook.Claim, error) {
+func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) error {
 	ref, answer := c.run.Endpoint(), sublist(all, 3+at)
 	if err := cmp.Or(failed("claim", all), failed("claim", answer)); err != nil {
-		return webhook.Claim{}, err
+		return err
 	}
 	verdict, ok := claimVerdicts[text(answer, 0)]
 	if text(answer, 0) == "newer" {
-		return webhook.Claim{}, fmt.Errorf("claim: delivery of %s to %s: %w", c.run.EventID, ref, errFormat)
+		return fmt.Errorf("claim: delivery of %s to %s: %w", c.run.EventID, ref, errFormat)
 	}
 	if !ok {
-		return webhook.Claim{}, fmt.Errorf("claim: unexpected answer %q", text(answer, 0))
+		return fmt.Errorf("claim: unexpected answer %q", text(answer, 0))
 	}
-	claim := webhook.Claim{Verdict: verdict}
+	claim := &c.claim
+	claim.Verdict = verdict
 	switch verdict {
 	case webhook.ClaimEarly:
 		claim.DueAt = timeOf(number(text(answer, 1)))
@@ -84,11 +85,11 @@ func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) 
 		claim.Release.Wakeup = wakeupOf(ref, sublist(answer, 1))
 	}
 	if verdict != webhook.ClaimGo {
-		return claim, nil
+		return nil
 	}
 	var err error
 	if claim.Event, err = readBody(c.run.Event(), c.body); err != nil {
-		return claim, err
+		return err
 	}
 	claim.Number = int(number(text(answer, 1))) + 1
 	claim.Blocked = int(number(text(answer, 2)))
@@ -106,7 +107,7 @@ func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) 
 		claim.Trigger, claim.Event.ExpiresAt = webhook.Trigger(again), time.Time{}
 	}
 	claim.Endpoint, err = s.claimed(ref, known, all)
-	return claim, err
+	return err
 }
 
 // readBody reads the event; without a payload when its body is no longer stored.

@@ -50,18 +50,23 @@ func brandsOf(events []webhook.Event) []string {
 	return slices.Collect(maps.Keys(brands))
 }
 
-// index adds the events to their brands' indexes, which drop what is past its time, and the brands to their lists.
+// index adds the events to their brands' indexes, which drop what is past its time with the first, and the brands to their lists.
 func (s *Store) index(ctx context.Context, p redis.Pipeliner, events []webhook.Event) {
 	now := s.cfg.Now()
 	oldest := strconv.FormatInt(millis(now.Add(-s.openFor())), 10)
+	brands := map[string]bool{}
 	for _, e := range events {
 		if e.Type == "" {
 			continue // its body is gone
 		}
-		p.XAdd(ctx, &redis.XAddArgs{Stream: keysOfBrand(e.Brand).index, MinID: oldest, Approx: true,
-			Values: []string{"e", string(formatIndex) + e.ID, "t", e.Type}})
+		add := redis.XAddArgs{Stream: keysOfBrand(e.Brand).index, Values: []string{"e", string(formatIndex) + e.ID, "t", e.Type}}
+		if !brands[e.Brand] {
+			add.MinID, add.Approx = oldest, true
+		}
+		brands[e.Brand] = true
+		p.XAdd(ctx, &add)
 	}
-	for _, brand := range brandsOf(events) {
+	for brand := range brands {
 		p.PExpire(ctx, keysOfBrand(brand).index, s.openFor())
 		if s.listed.due(brand, now) {
 			listBrand(ctx, p, brand, now)

@@ -142,7 +142,7 @@ func (w *world) claim(run webhook.Run, want webhook.ClaimVerdict) webhook.Claim 
 	if c.Verdict != want {
 		w.Fatalf("Claim(%s) = %d, want %d", run.ID(), c.Verdict, want)
 	}
-	return c
+	return *c
 }
 
 // settle records an attempt with its verdict; none for a state that needs none.

@@ -96,9 +96,13 @@ func (s *Store) workOn(ref webhook.EndpointRef, k endpointKeys, keys []string, a
 func (s *Store) runEach(ctx context.Context, verb string, sc luaScript, common []any, works []work, also ...func(redis.Pipeliner)) ([]any, error) {
 	head := append([]any{millis(s.cfg.Now()), "", "", s.openFor().Milliseconds(), s.cfg.MaxInFlight, ""}, common...)
 	var calls []call
+	keys, args := 0, len(head)
+	for _, w := range works {
+		keys, args = keys+len(w.keys), args+len(w.args)
+	}
 	for i, w := range works {
 		if i == 0 || !s.single.Load() {
-			calls = append(calls, call{script: sc, args: append([]any(nil), head...)})
+			calls = append(calls, call{script: sc, keys: make([]string, 0, keys), args: append(make([]any, 0, args), head...)})
 		}
 		c := &calls[len(calls)-1]
 		c.keys, c.args = append(c.keys, w.keys...), append(c.args, w.args...)

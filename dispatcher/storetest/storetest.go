@@ -133,7 +133,7 @@ func (t *T) claim(run webhook.Run) webhook.Claim {
 	t.Helper()
 	c, err := t.Claim(t.Context(), run)
 	t.must(err)
-	return c
+	return *c
 }
 
 func (t *T) wantClaim(run webhook.Run, want webhook.ClaimVerdict) webhook.Claim {

@@ -23,7 +23,7 @@ type Attempt struct {
 
 // Attempt begins the span of an attempt, and makes that of the wait which is over now: since the publish, since the attempt
 // before, or since the delivery was sent once more. nil when the publish was not traced.
-func (t *Tracer) Attempt(ctx context.Context, c webhook.Claim) *Attempt {
+func (t *Tracer) Attempt(ctx context.Context, c *webhook.Claim) *Attempt {
 	if t == nil || c.Event.Trace == (webhook.TraceContext{}) {
 		return nil
 	}
@@ -46,21 +46,21 @@ func (t *Tracer) Attempt(ctx context.Context, c webhook.Claim) *Attempt {
 }
 
 // Test begins the span of an attempt that is made at once, of no delivery: a child of the one in ctx.
-func (t *Tracer) Test(ctx context.Context, c webhook.Claim) *Attempt {
+func (t *Tracer) Test(ctx context.Context, c *webhook.Claim) *Attempt {
 	if t == nil {
 		return nil
 	}
 	return t.attempt(ctx, c)
 }
 
-func (t *Tracer) attempt(ctx context.Context, c webhook.Claim, options ...trace.SpanStartOption) *Attempt {
+func (t *Tracer) attempt(ctx context.Context, c *webhook.Claim, options ...trace.SpanStartOption) *Attempt {
 	options = append(options, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(ofAttempt(c)...), trace.WithAttributes(
 		semconv.MessagingOperationTypeSend, semconv.MessagingOperationName("deliver"), semconv.HTTPRequestMethodPost))
 	_, span := t.tracer.Start(ctx, "deliver "+c.Event.Type, options...)
 	return &Attempt{span: span, propagate: t.propagate}
 }
 
-func ofAttempt(c webhook.Claim) []attribute.KeyValue {
+func ofAttempt(c *webhook.Claim) []attribute.KeyValue {
 	return append(ofEvent(c.Event.Ref(), c.Event.Type), keyEndpoint.String(c.Endpoint.ID), keyNumber.Int(c.Number))
 }
 

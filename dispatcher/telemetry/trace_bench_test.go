@@ -21,7 +21,7 @@ func road(ctx context.Context, t *telemetry.Tracer, attempts int) {
 	published.End(results, nil)
 	claim := webhook.Claim{Event: e, Endpoint: webhook.Endpoint{ID: "ep_1"}, Number: 1}
 	for range attempts {
-		span := t.Attempt(ctx, claim)
+		span := t.Attempt(ctx, &claim)
 		span.Inject(header)
 		span.End(&made, verdict)
 		claim.SpanBefore = span.ID()

@@ -22,7 +22,7 @@ type Store interface {
 	Finish(ctx context.Context, events []Event) error
 
 	// Claim decides whether a task may be attempted now, and hands over what the attempt needs.
-	Claim(ctx context.Context, run Run) (Claim, error)
+	Claim(ctx context.Context, run Run) (*Claim, error)
 	// Record saves an attempt and the delivery's new state, draws from it what it
 	// means for the endpoint's gates, and answers what it released. Recording an
 	// attempt id twice answers the same runs. A settlement of an old run saves its

@@ -10,7 +10,7 @@ local leased = call('ZMSCORE', KEYS[2], unpack(ARGV, 3))
 local whole = call('EXISTS', unpack(KEYS, 5)) == #KEYS - 4
 for i = 3, #ARGV do
   local id, task = ARGV[i], KEYS[i + 2]
-  local active = call('LREM', KEYS[1], -1, id) == 1 and leased[i - 2]
+  local active = call('LREM', KEYS[1], '-1', id) == 1 and leased[i - 2]
   if active then
     leases[#leases + 1] = id
   end

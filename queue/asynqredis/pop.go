@@ -39,7 +39,7 @@ type batch struct {
 }
 
 // fetched is a task that is active in Redis, and waits here to be handed over.
-type fetched struct{ id, message, since string }
+type fetched struct{ id, message string }
 
 // newBatch prepares a pop in the place of a dequeue with these arguments, unless they are not those that Asynq is known to
 // send: the lease in Unix seconds, and how the tasks' keys begin.
@@ -94,19 +94,19 @@ func (b *batch) read(cmd *redis.Cmd) error {
 		return err
 	}
 	b.answered = true
-	b.tasks = make([]fetched, 0, len(parts)/3)
-	for ; len(parts) >= 3; parts = parts[3:] {
-		b.tasks = append(b.tasks, fetched{id: parts[0], message: parts[1], since: parts[2]})
+	b.tasks = make([]fetched, 0, len(parts)/2)
+	for ; len(parts) >= 2; parts = parts[2:] {
+		b.tasks = append(b.tasks, fetched{id: parts[0], message: parts[1]})
 	}
 	return nil
 }
 
 // giveBack returns what was not handed over. It may be sent any number of times.
 func (b *batch) giveBack(ctx context.Context, inner redis.UniversalClient) error {
-	args := make([]any, 0, 2+2*len(b.tasks))
+	args := make([]any, 0, 2+len(b.tasks))
 	args = append(args, b.lease, b.prefix)
 	for _, t := range b.tasks {
-		args = append(args, t.id, t.since)
+		args = append(args, t.id)
 	}
 	if b.answered && len(b.tasks) == 0 {
 		return nil

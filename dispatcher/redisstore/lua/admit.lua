@@ -47,7 +47,7 @@ for i = 8, #ARGV, 4 do
     admit(ARGV[i], ARGV[i + 1], ARGV[i + 2])
   end
 end
-for _, run in ipairs(start(ep, slots)) do runs[#runs + 1] = run end
+for _, run in ipairs(start(ep, slots, not known)) do runs[#runs + 1] = run end
 if #line == 0 then return {others, runs, {}} end
 redis.call('ZADD', LINE, 'NX', unpack(line))
 for _, run in ipairs(release(ep)) do runs[#runs + 1] = run end

@@ -129,20 +129,22 @@ local function stand(event, published, replayed)
 end
 
 -- settle ends a delivery in its final state, for as long as that is kept, and on the account of the job that sent it. Who has
--- read the record gives the job, false for none, and what else is to stand there: name, value, ….
-local function settle(event, state, lifetime, job, more)
+-- read the record gives the job, false for none, what else is to stand there: name, value, …, and whether it is a plain one,
+-- which has no exp and was not sent once more: its q and pub mean nothing any more, and take less than to delete them.
+local function settle(event, state, lifetime, job, more, plain)
   local key, set = record(event), more or {}
   if job == nil then job = redis.call('HGET', key, 'j') end
   redis.call('HSET', key, 'v', '1', 'st', state, 'up', ARGV[1], unpack(set))
-  redis.call('HDEL', key, 'q', 'pub', 'exp', 'tr', 'bq')
+  if not plain then redis.call('HDEL', key, 'q', 'pub', 'exp', 'tr', 'bq') end
   redis.call('PEXPIRE', key, lifetime)
   if not job then return end
   local account = beside('c') .. ':' .. job
   if redis.call('EXISTS', account) == 1 then redis.call('HINCRBY', account, state, 1) end -- else it ended, and would have no end
 end
 
--- start gives deliveries, {event, published, ms, …}, a slot each and a new run; answers {event, run, queue} of each.
-local function start(ep, deliveries)
+-- start gives deliveries, {event, published, ms, …}, a slot each and a new run; answers {event, run, queue} of each. fresh: none
+-- of them has had one before.
+local function start(ep, deliveries, fresh)
   local runs = {}
   for first = 1, #deliveries, 200 do
     local keys, out = {}, {}
@@ -150,7 +152,7 @@ local function start(ep, deliveries)
       keys[#keys + 1] = record(deliveries[i])
       out[#out + 1], out[#out + 2] = ARGV[1], deliveries[i]
     end
-    local known = redis.call('EXISTS', unpack(keys)) > 0
+    local known = not fresh and redis.call('EXISTS', unpack(keys)) > 0
     for i, key in ipairs(keys) do
       local event, published = out[2 * i], deliveries[first + 2 * i - 1]
       local r = known and redis.call('HMGET', key, 'run', 'bq') or {}

@@ -38,9 +38,9 @@ end
 
 -- The endpoint that the script has turned to: its keys beside those of endpoint.lua; what is to be written into its hash, name
 -- and value; where a round stands; how many were in flight at first, as many answers come from a full limit although others
--- of them were recorded just before; which of its deliveries are in flight, and which of them leave.
+-- of them were recorded just before; which of its deliveries are in flight, which of them leave; whether old attempts went.
 local ATTEMPTS, DEAD, ANSWERS
-local ep, round, changes, flying, out, left
+local ep, round, changes, flying, out, left, trimmed
 
 local function put(name, value) changes[name] = tostring(value) end
 
@@ -78,7 +78,12 @@ end
 
 -- keep adds the attempt to the endpoint's stream and says where in set.
 local function keep(r, set)
-  local place = redis.call('XADD', ATTEMPTS, 'MINID', '~', ARGV[10], '*', 'a', packed)
+  local place
+  if trimmed then
+    place = redis.call('XADD', ATTEMPTS, '*', 'a', packed)
+  else
+    place, trimmed = redis.call('XADD', ATTEMPTS, 'MINID', '~', ARGV[10], '*', 'a', packed), true
+  end
   if kept ~= '' then -- an answer is not worth an attempt: pcall
     redis.pcall('XADD', ANSWERS, 'MINID', '~', ARGV[10], place, 'h', kept)
     redis.call('PEXPIRE', ANSWERS, ARGV[11])
@@ -237,7 +242,7 @@ local function move(key, r, set)
     return
   end
   if state == 'dead' then add('dr', death) end
-  settle(event, state, ARGV[state == 'dead' and 8 or 7], r[12], set)
+  settle(event, state, ARGV[state == 'dead' and 8 or 7], r[12], set, not r[10] and not r[13])
   if state == 'dead' then
     redis.call('ZADD', DEAD, now, event)
     for _, old in ipairs(redis.call('ZRANGEBYSCORE', DEAD, '-inf', '(' .. ARGV[9], 'LIMIT', 0, 10)) do
@@ -250,7 +255,7 @@ end
 -- save does the delivery's part; answers whether it was open, and whether there is nothing else to do: the attempt is known.
 local function save(runs)
   local key = record(event)
-  local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j')
+  local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j', 'tr')
   if id ~= '' and r[4] == id then
     again(r[5], runs)
     return false, true
@@ -324,7 +329,7 @@ end
 -- settlements does those of one endpoint, of these events, and releases what may run then.
 local function settlements(events, a)
   local runs, news, made, first = {}, {}, {attempts = 0, delivered = 0, time = 0, longest = 0}, nil
-  changes, asked, left, out = {}, {}, {}, {}
+  changes, asked, left, out, trimmed = {}, {}, {}, {}, false
   look()
   for i, score in ipairs(redis.call('ZMSCORE', OUT, unpack(events))) do out[events[i]] = score or nil end
   flying = redis.call('ZCARD', OUT)
