@@ -68,18 +68,32 @@ func warm(t *testing.T, server *redistest.Server) {
 	d.Stop()
 }
 
-// publisherPoints are those of a publish to three endpoints, each with another queue.
-var publisherPoints = []string{
-	"after event 1", "after admit 1", "after admit 2", "after admit 3",
-	"before enqueue 1", "after enqueue 1", "after enqueue 2", "after enqueue 3", "before finish 1", "after finish 1",
+// publisherPoints are those of a publish to three endpoints, each with another queue: on a single node, and in a cluster.
+var publisherPoints = map[bool][]string{
+	false: {"after publish 1", "before enqueue 1", "after enqueue 1", "after enqueue 2", "after enqueue 3"},
+	true: {
+		"after event 1", "after admit 1", "after admit 2", "after admit 3",
+		"before enqueue 1", "after enqueue 1", "after enqueue 2", "after enqueue 3", "before finish 1", "after finish 1",
+	},
 }
 
 // TestPublisherKilled kills a publisher at every point of a fan-out to three
-// endpoints. Every event ends at all three or at none: repeated by its caller
+// endpoints. Every event ends at all three or at none: repeated by its caller, in a cluster,
 // it reaches all at once, and without that the reconciler completes it.
 func TestPublisherKilled(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, "--appendonly", "yes")
+	t.Run("started", func(t *testing.T) {
+		t.Parallel()
+		killPublishers(t, redistest.Start(t, "--appendonly", "yes"), either(20, 1))
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		killPublishers(t, redistest.StartCluster(t).Server(), either(3, 1))
+	})
+}
+
+func killPublishers(t *testing.T, server *redistest.Server, rounds int) {
+	t.Helper()
 	warm(t, server)
 	d := onServer(t, server)
 	b := newBooks()
@@ -89,8 +103,9 @@ func TestPublisherKilled(t *testing.T) {
 		}
 		awaitKilled(t, child(t, "publish", server.URL(), childBrand+"="+brand, childPoint+"="+point))
 	}
-	for i := range either(20, 1) {
-		for j, point := range publisherPoints {
+	_, cluster := d.Redis.(*redis.ClusterClient)
+	for i := range rounds {
+		for j, point := range publisherPoints[cluster] {
 			left, repeated := fmt.Sprintf("left-%d-%d", i, j), fmt.Sprintf("repeated-%d-%d", i, j)
 			killed(left, point)
 			killed(repeated, point)
@@ -102,7 +117,7 @@ func TestPublisherKilled(t *testing.T) {
 			b.accept(eventOf(repeated, "e1").Ref())
 		}
 	}
-	killed("nothing", "before event 1")
+	killed("nothing", "before "+map[bool]string{false: "publish", true: "event"}[cluster]+" 1")
 	b.balance(t, d, dispatchertest.Patience)
 	for _, a := range b.accounts {
 		if a.brand == "nothing" && len(a.of("e1")) > 0 {

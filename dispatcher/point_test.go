@@ -178,7 +178,7 @@ func scriptNames(dir string) (map[string]string, error) {
 	if err != nil || len(files) == 0 {
 		return nil, fmt.Errorf("no scripts in %s: %w", dir, err)
 	}
-	texts := map[string]string{"": ""}
+	texts := map[string]string{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -189,7 +189,11 @@ func scriptNames(dir string) (map[string]string, error) {
 	names := map[string]string{}
 	for name, text := range texts {
 		for _, first := range beginnings {
-			sum := sha1.Sum([]byte(texts[first] + text))
+			beginning := ""
+			for _, part := range strings.Fields(first) {
+				beginning += texts[part]
+			}
+			sum := sha1.Sum([]byte(beginning + text))
 			names[hex.EncodeToString(sum[:])] = name
 		}
 	}
@@ -197,7 +201,7 @@ func scriptNames(dir string) (map[string]string, error) {
 }
 
 // beginnings are the files that scripts share as their beginning.
-var beginnings = []string{"", "endpoint"}
+var beginnings = []string{"", "endpoint", "write", "endpoint admits", "endpoint write admits"}
 
 func TestParsePoint(t *testing.T) {
 	if p, err := parsePoint("after admit 2"); err != nil || p != (point{"after", "admit", 2}) {

@@ -99,7 +99,7 @@ func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch 
 			e.ID = webhook.NewID(webhook.EventPrefix)
 		}
 		b.spans, e.Trace = d.tracer.Publish(ctx, b.spans, e)
-		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e, Durable: true}), append(b.of, i)
+		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e, Durable: true, AtOnce: !d.cfg.Durable.On()}), append(b.of, i)
 	}
 	return b
 }
@@ -181,10 +181,9 @@ func (d *Dispatcher) admit(ctx context.Context, fanouts []webhook.Fanout) ([]web
 	for i, a := range admitted {
 		e := fanouts[i].Event
 		results[i] = webhook.Result{Receipt: webhook.Receipt{ID: e.ID, Duplicate: a.Duplicate, Endpoints: a.Endpoints}, Err: a.Err}
-		if !a.FannedOut {
-			continue
+		if a.FannedOut && !a.Finished {
+			finished = append(finished, e)
 		}
-		finished = append(finished, e)
 		for _, r := range a.Releases {
 			runs, wakeups = append(runs, r.Runs...), append(wakeups, r.Wakeup)
 		}
@@ -203,6 +202,9 @@ func (d *Dispatcher) admit(ctx context.Context, fanouts []webhook.Fanout) ([]web
 func (d *Dispatcher) handOver(ctx context.Context, runs []webhook.Run, finished []webhook.Event) error {
 	if len(runs) == 0 {
 		return d.store.Finish(ctx, finished)
+	}
+	if len(finished) == 0 {
+		return d.queue.Enqueue(ctx, runs)
 	}
 	enqueued := make(chan error, 1)
 	go func() { enqueued <- d.queue.Enqueue(ctx, runs) }()

@@ -67,8 +67,8 @@ func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		events := 0
 		for _, cmd := range cmds {
-			if args := cmd.Args(); len(args) > 1 && g.names[fmt.Sprint(args[1])] == "event" {
-				events += args[2].(int) / 2 // two keys of each
+			if args := cmd.Args(); len(args) > 1 && g.names[fmt.Sprint(args[1])] == "publish" {
+				events += args[3+args[2].(int)+8].(int) // its ninth argument
 			}
 		}
 		if events == 0 {

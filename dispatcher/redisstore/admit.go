@@ -8,22 +8,21 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// Admit implements [webhook.Store], for any number of events in one pipeline on
-// a single node: it writes the events down and admits their deliveries, each
-// only if the event that stands there is the one written by this call. In a
-// cluster, where these are different nodes, and for events that are known but
-// unfinished, a second pipeline follows.
+// Admit implements [webhook.Store]. On a single node a few scripts in one pipeline do all of it: they write the events down, admit
+// their deliveries and list them. In a cluster, where these are on different nodes, for an event with a great many deliveries, and
+// for one that is known but unfinished, a second pipeline admits what the first wrote down.
 func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.Admitted, error) {
 	if len(fanouts) == 0 {
 		return nil, nil
 	}
-	single, durable := s.single.Load(), slices.ContainsFunc(fanouts, func(f webhook.Fanout) bool { return f.Durable })
-	all, calls := s.writings(fanouts, single)
-	var guarded []admission
-	if single {
-		guarded = s.admissions(all)
+	whole, parts := s.divide(fanouts)
+	if err := s.listBrands(ctx, whole); err != nil {
+		return nil, err
 	}
-	answers, err := s.runDurably(ctx, "admit", durable, slices.Concat(calls, callsOf(guarded)))
+	publishings, writings := s.publishings(whole), s.writings(parts)
+	calls := append(callsOf(publishings), writings...)
+	durable := slices.ContainsFunc(fanouts, func(f webhook.Fanout) bool { return f.Durable })
+	answers, err := s.runDurably(ctx, "admit", durable, calls)
 	if s.isSharded(err) {
 		return s.Admit(ctx, fanouts)
 	}
@@ -31,9 +30,12 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 		return nil, err
 	}
 	admitted := make([]webhook.Admitted, len(fanouts))
-	open := s.readEvents(fanouts, flat(answers[:len(calls)]), admitted)
-	if single {
-		open = readGuarded(open, guarded, answers[len(calls):], admitted)
+	var open []numbered
+	for i, p := range publishings {
+		open = append(open, p.read(list(answers[i]), fanouts, admitted)...)
+	}
+	for i, answer := range flat(answers[len(publishings):]) {
+		open = append(open, readEvent(parts[i], list(answer), fanouts, admitted)...)
 	}
 	var elsewhere []string
 	if durable {
@@ -42,11 +44,29 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 	return admitted, s.fanOut(ctx, open, admitted, durable, elsewhere)
 }
 
-// writings are the calls that write events down, several in each where a script may touch keys of several tags; and the events
-// with what tells them from others.
-func (s *Store) writings(fanouts []webhook.Fanout, single bool) ([]numbered, []call) {
-	all, atOnce := make([]numbered, len(fanouts)), 1
-	if single {
+// numbered is a fan-out and its place in the caller's list.
+type numbered struct {
+	webhook.Fanout
+	at int
+}
+
+// divide tells what one script does at once from the rest.
+func (s *Store) divide(fanouts []webhook.Fanout) (whole, parts []numbered) {
+	single := s.single.Load()
+	for i, f := range fanouts {
+		if f := (numbered{f, i}); single && len(f.Endpoints) <= admitMost {
+			whole = append(whole, f)
+		} else {
+			parts = append(parts, f)
+		}
+	}
+	return whole, parts
+}
+
+// writings are the calls that write events down, several in each where a script may touch keys of several tags.
+func (s *Store) writings(fanouts []numbered) []call {
+	atOnce := 1
+	if s.single.Load() {
 		atOnce = admitMost
 	}
 	var calls []call
@@ -54,25 +74,17 @@ func (s *Store) writings(fanouts []webhook.Fanout, single bool) ([]numbered, []c
 		if i%atOnce == 0 {
 			calls = append(calls, call{script: scriptEvent, args: []any{s.openFor().Milliseconds(), millis(s.cfg.Now())}})
 		}
-		k, packed := keysOfEvent(f.Event.Ref()), packEvent(f, newNonce())
-		all[i] = numbered{f, i, nonceOf(packed)}
+		k := keysOfEvent(f.Event.Ref())
 		c := &calls[len(calls)-1]
-		c.keys, c.args = append(c.keys, k.event, k.admitting), append(c.args, packed, f.Event.Ref().String())
+		c.keys, c.args = append(c.keys, k.event, k.admitting), append(c.args, packEvent(f.Fanout, newNonce()), f.Event.Ref().String())
 	}
-	return all, calls
+	return calls
 }
 
 // isSharded tells whether the server refused keys of several tags, as one in
 // cluster mode does that a plain client talks to; from then on none are sent.
 func (s *Store) isSharded(err error) bool {
 	return answers(err, "CROSSSLOT") && s.single.CompareAndSwap(true, false)
-}
-
-// numbered is a fan-out and its place in the caller's list. nonce is empty, or that of the event which must stand there.
-type numbered struct {
-	webhook.Fanout
-	at    int
-	nonce string
 }
 
 // admission is the call that admits deliveries to one endpoint, and whose they are.
@@ -82,145 +94,124 @@ type admission struct {
 	of   []numbered
 }
 
-// admitMost bounds the deliveries, or the events, of one call, so that its script lets others in.
-const admitMost = 50
+// admitMost bounds the deliveries, or the events, of one call, so that its script lets others in: it takes a millisecond.
+const admitMost = 100
 
 // admissions are those of the fan-outs, by endpoint.
 func (s *Store) admissions(fanouts []numbered) []admission {
-	var order []webhook.EndpointRef
-	of := map[webhook.EndpointRef][]numbered{}
-	for _, f := range fanouts {
-		for _, id := range f.Endpoints {
-			ref := webhook.EndpointRef{Brand: f.Event.Brand, ID: id}
-			if of[ref] == nil {
-				order = append(order, ref)
-			}
-			of[ref] = append(of[ref], f)
-		}
-	}
 	var all []admission
-	for _, ref := range order {
-		for some := range slices.Chunk(of[ref], admitMost) {
-			all = append(all, s.admission(ref, some))
+	for _, p := range deliveriesOf(fanouts) {
+		for some := range slices.Chunk(p.items, admitMost) {
+			args := append(make([]any, 0, 1+3*len(some)), s.cfg.RetainDelivered.Milliseconds())
+			a := admission{ref: p.ref}
+			for _, d := range some {
+				f := fanouts[d.of]
+				a.of, args = append(a.of, f), append(args, f.Event.ID, millis(f.Event.PublishedAt), expiryOf(f.Event))
+			}
+			a.call = s.endpointCall(scriptAdmit, p.ref, nil, args...)
+			all = append(all, a)
 		}
 	}
 	return all
 }
 
-func (s *Store) admission(ref webhook.EndpointRef, of []numbered) admission {
-	var events []string
-	args := append(make([]any, 0, 1+4*len(of)), s.cfg.RetainDelivered.Milliseconds())
-	for _, f := range of {
-		expires := any("")
-		if !f.Event.ExpiresAt.IsZero() {
-			expires = millis(f.Event.ExpiresAt)
-		}
-		if f.nonce != "" {
-			events = append(events, keysOfEvent(f.Event.Ref()).event)
-		}
-		args = append(args, f.Event.ID, millis(f.Event.PublishedAt), expires, f.nonce)
-	}
-	return admission{ref: ref, of: of, call: s.endpointCall(scriptAdmit, ref, events, args...)}
+// delivery is one of a fan-out, which is found at that place.
+type delivery struct {
+	ref webhook.EndpointRef
+	of  int
 }
 
-// read gives each event what it released; runs of others, and the wake-up, go with the first that was admitted. It answers
-// the places of the events that were not, as another one stands there.
-func (a admission) read(answer any, admitted []webhook.Admitted) (others []int) {
-	parts := list(answer)
-	if len(parts) < 3 {
-		return nil
-	}
-	own := map[string]*webhook.Release{}
-	var first *webhook.Release
-	for i, f := range a.of {
-		if slices.Contains(list(parts[0]), any(int64(i))) {
-			others = append(others, f.at)
-			continue
+// deliveriesOf are those of the fan-outs, by endpoint.
+func deliveriesOf(fanouts []numbered) []portion[delivery] {
+	all := make([]delivery, 0, len(fanouts))
+	for i, f := range fanouts {
+		for _, id := range f.Endpoints {
+			all = append(all, delivery{webhook.EndpointRef{Brand: f.Event.Brand, ID: id}, i})
 		}
+	}
+	return byEndpoint(all, func(d delivery) webhook.EndpointRef { return d.ref })
+}
+
+// expiryOf is when the event expires as the scripts have it, ms; empty for never.
+func expiryOf(e webhook.Event) any {
+	if e.ExpiresAt.IsZero() {
+		return ""
+	}
+	return millis(e.ExpiresAt)
+}
+
+// read gives each event what it released; runs of others, and the wake-up, go with the first.
+func (a admission) read(answer any, admitted []webhook.Admitted) {
+	parts := list(answer)
+	if len(parts) < 2 || len(a.of) == 0 {
+		return
+	}
+	for _, f := range a.of {
 		to := &admitted[f.at]
 		to.Releases = append(to.Releases, webhook.Release{})
-		own[f.Event.ID] = &to.Releases[len(to.Releases)-1]
-		if first == nil {
-			first = own[f.Event.ID]
-			first.Wakeup = wakeupOf(a.ref, list(parts[2]))
-		}
 	}
-	for _, run := range runsOf(a.ref, parts[1]) {
-		r := own[run.EventID]
-		if r == nil {
-			r = first
-		}
-		r.Runs = append(r.Runs, run)
+	releaseFor := func(f numbered) *webhook.Release {
+		releases := admitted[f.at].Releases
+		return &releases[len(releases)-1]
 	}
-	return others
+	releaseFor(a.of[0]).Wakeup = wakeupOf(a.ref, list(parts[1]))
+	for i, run := range runsOf(a.ref, parts[0]) {
+		to := a.of[0]
+		if i < len(a.of) && a.of[i].Event.ID == run.EventID { // as it is when all have a slot
+			to = a.of[i]
+		} else if at := slices.IndexFunc(a.of, func(f numbered) bool { return f.Event.ID == run.EventID }); at >= 0 {
+			to = a.of[at]
+		}
+		release := releaseFor(to)
+		release.Runs = append(release.Runs, run)
+	}
 }
 
-func callsOf(admissions []admission) []call {
-	calls := make([]call, len(admissions))
-	for i, a := range admissions {
-		calls[i] = a.call
-	}
-	return calls
-}
-
-// readEvents reads what became of the events, and answers the fan-outs to be done.
-func (s *Store) readEvents(fanouts []webhook.Fanout, answers []any, admitted []webhook.Admitted) []numbered {
-	var open []numbered
-	opened := map[webhook.EventRef]bool{}
-	for i, answer := range answers {
-		f, unfinished := s.readAdmitted(fanouts[i], list(answer), &admitted[i])
-		switch ref := f.Event.Ref(); {
-		case unfinished && opened[ref]: // twice in this call
-			admitted[i].Duplicate = true
-		case unfinished:
-			opened[ref] = true
-			admitted[i].FannedOut = true
-			open = append(open, numbered{Fanout: f, at: i})
-		}
-	}
-	return open
-}
-
-// readGuarded takes the runs of the events that are this call's own, and
-// answers the fan-outs still to be done.
-func readGuarded(open []numbered, guarded []admission, answers []any, admitted []webhook.Admitted) []numbered {
-	other := map[int]bool{}
-	for i, a := range guarded {
-		for _, at := range a.read(answers[i], admitted) {
-			other[at] = true
-		}
-	}
-	return slices.DeleteFunc(open, func(f numbered) bool { return !other[f.at] && !admitted[f.at].Duplicate })
-}
-
-// readAdmitted reads the answer of event.lua; the fan-out to be done is the stored one.
-func (s *Store) readAdmitted(f webhook.Fanout, answer []any, a *webhook.Admitted) (webhook.Fanout, bool) {
+// readEvent reads what a script says of an event, and answers the fan-out that is to be done, if there is one: the stored one.
+func readEvent(own numbered, answer []any, fanouts []webhook.Fanout, admitted []webhook.Admitted) []numbered {
+	a, ref := &admitted[own.at], own.Event.Ref()
 	verdict, packed := text(answer, 0), text(answer, 1)
 	switch {
+	case verdict == "failed":
+		a.Err = failed("admit", answer)
+		return nil
 	case verdict == "conflict":
 		a.Err = webhook.ErrConflict
-		return f, false
+		return nil
 	case verdict == "new":
-		a.Endpoints = f.Endpoints
-		return f, true
+		a.Endpoints, a.FannedOut = own.Endpoints, true
+		return []numbered{own}
 	case packed != "" && packed[0] == formatMarker: // known, and over
 		a.Duplicate = true
-		return f, false
+		return nil
 	}
-	stored, err := unpackEvent(f.Event.Ref(), []byte(packed))
+	stored, err := unpackEvent(ref, []byte(packed))
 	if err != nil {
-		a.Err = fmt.Errorf("admit: event %s: %w", f.Event.Ref(), err)
-		return f, false
+		a.Err = fmt.Errorf("admit: event %s: %w", ref, err)
+		return nil
 	}
 	a.Duplicate, a.Endpoints = true, stored.Endpoints
-	return stored, verdict == "unfinished"
+	if verdict != "unfinished" {
+		return nil
+	}
+	for i, before := range fanouts[:own.at] {
+		if admitted[i].FannedOut && before.Event.Ref() == ref { // twice in this call
+			return nil
+		}
+	}
+	a.FannedOut = true
+	return []numbered{{stored, own.at}}
 }
 
 // fanOut admits the deliveries of events that stand written. Repeating it is harmless. With durable, what is
 // elsewhere must be so too.
 func (s *Store) fanOut(ctx context.Context, open []numbered, admitted []webhook.Admitted, durable bool, elsewhere []string) error {
 	all := s.admissions(open)
-	answers, err := s.runDurably(ctx, "admit", durable, callsOf(all), elsewhere...)
+	calls := make([]call, len(all))
+	for i, a := range all {
+		calls[i] = a.call
+	}
+	answers, err := s.runDurably(ctx, "admit", durable, calls, elsewhere...)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@
 // Every key begins with "oh:" and a tag, {sNN}, NN = hash mod 64 of what the
 // key belongs to. A script touches the keys of one tag only, so everything
 // holds in Redis Cluster; but on a single node, where those that work on many
-// events or endpoints do so at once, and an admission looks at its event too.
+// events or endpoints do so at once, and all of a publish is one script (publish.lua).
 // The tags are fixed for ever.
 //
 //	oh:{s}:e:BRAND:EVENT              string  the event, packed (event.go), or its marker

@@ -35,9 +35,6 @@ var Open = KeyRing.open
 // Seal is KeyRing.seal.
 var Seal = KeyRing.seal
 
-// AdmitSource is the script that admits a delivery.
-var AdmitSource = scriptAdmit.source
-
 // EventKey is where an event is kept.
 func EventKey(ref webhook.EventRef) string { return keysOfEvent(ref).event }
 

@@ -119,9 +119,11 @@ func fanoutOf(e webhook.Event, endpoints ...string) []webhook.Fanout {
 // admit admits one event and finishes its fan-out.
 func (w *world) admit(e webhook.Event, endpoints ...string) webhook.Admitted {
 	w.Helper()
-	answers, err := w.Admit(w.Context(), fanoutOf(e, endpoints...))
+	answers, err := w.Admit(w.Context(), []webhook.Fanout{{Event: e, Endpoints: endpoints, AtOnce: true}})
 	w.must(err)
-	w.must(w.Finish(w.Context(), []webhook.Event{e}))
+	if !answers[0].Finished {
+		w.must(w.Finish(w.Context(), []webhook.Event{e}))
+	}
 	return answers[0]
 }
 

@@ -121,6 +121,7 @@ func TestRoundTripsAfterScriptFlush(t *testing.T) {
 	w.endpoint("a")
 	w.endpoint("b")
 	many, _ := fanoutsOf(w, 500, "a", "b")
+	w.admit(w.event("first"), "a") // which lists the brand
 	redistest.ForgetScripts(t, w.rdb)
 	count := &trips{}
 	w.client.AddHook(count)
@@ -131,19 +132,7 @@ func TestRoundTripsAfterScriptFlush(t *testing.T) {
 			t.Fatalf("answer %d: %+v, want two deliveries", i, a)
 		}
 	}
-	if want := (trips{commands: 2, pipelines: 2}); *count != want { // each of two scripts is loaded once
+	if want := (trips{commands: 1, pipelines: 2}); *count != want { // the script is loaded once
 		t.Errorf("%+v, want %+v", *count, want)
-	}
-}
-
-// A server that knows the admission but not the event's script runs them in the
-// wrong order: the admission finds no event of its own, and is repeated.
-func TestAdmitWhenOnlyTheAdmissionIsKnown(t *testing.T) {
-	w := newWorld(t, redisstore.Config{})
-	w.endpoint("a")
-	redistest.ForgetScripts(t, w.rdb)
-	w.must(w.rdb.ScriptLoad(t.Context(), redisstore.AdmitSource).Err())
-	if a := w.admit(w.event("e1"), "a"); len(a.Runs()) != 1 || !a.FannedOut {
-		t.Fatalf("Admit = %+v, want a run", a)
 	}
 }

@@ -16,11 +16,12 @@ var lua embed.FS
 
 // The scripts. Those that work on an endpoint share a beginning.
 var (
-	scriptEvent   = script("event")
+	scriptPublish = script("endpoint", "write", "admits", "publish")
+	scriptEvent   = script("write", "event")
 	scriptMember  = script("member")
 	scriptCreate  = script("create")
 	scriptSurvey  = script("survey")
-	scriptAdmit   = script("endpoint", "admit")
+	scriptAdmit   = script("endpoint", "admits", "admit")
 	scriptClaim   = script("endpoint", "claim")
 	scriptRecord  = script("endpoint", "record")
 	scriptRedrive = script("endpoint", "redrive")

@@ -104,14 +104,22 @@ func (t *T) event(id string) webhook.Event {
 // admit admits one event and finishes its fan-out.
 func (t *T) admit(e webhook.Event, endpoints ...string) webhook.Admitted {
 	t.Helper()
-	a := t.admitOnly(e, endpoints...)
-	t.must(t.Finish(t.Context(), []webhook.Event{e}))
+	a := t.admitOne(webhook.Fanout{Event: e, Endpoints: endpoints, AtOnce: true})
+	if !a.Finished {
+		t.must(t.Finish(t.Context(), []webhook.Event{e}))
+	}
 	return a
 }
 
+// admitOnly leaves the fan-out unfinished.
 func (t *T) admitOnly(e webhook.Event, endpoints ...string) webhook.Admitted {
 	t.Helper()
-	a, err := t.Admit(t.Context(), []webhook.Fanout{{Event: e, Endpoints: endpoints}})
+	return t.admitOne(webhook.Fanout{Event: e, Endpoints: endpoints})
+}
+
+func (t *T) admitOne(f webhook.Fanout) webhook.Admitted {
+	t.Helper()
+	a, err := t.Admit(t.Context(), []webhook.Fanout{f})
 	t.must(err)
 	if len(a) != 1 {
 		t.Fatalf("Admit answered %d entries for one event", len(a))

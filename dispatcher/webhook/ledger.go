@@ -9,6 +9,9 @@ type Fanout struct {
 	// Durable asks Admit to wait until what it wrote is as durable as the store was
 	// configured to make it. What is done later, in nobody's presence, need not wait.
 	Durable bool
+	// AtOnce says that Admit may finish it too, where the store can do all of it in one step: then what it released and nobody
+	// enqueued is found by the reconciler only, not by publishing the event again.
+	AtOnce bool
 }
 
 // Admitted is the store's answer to one [Fanout].
@@ -16,14 +19,17 @@ type Admitted struct {
 	// Duplicate says that the event was known.
 	Duplicate bool
 	// FannedOut says that this call did the fan-out, or what was left of it: to
-	// be finished once its runs are enqueued.
+	// be finished once its runs are enqueued, unless it is Finished.
 	FannedOut bool
+	// Finished says that this call finished the fan-out too.
+	Finished bool
 	// Endpoints of the stored event: those of the first publish.
 	Endpoints []string
 	// Releases are of the event's endpoints; their runs may be other deliveries,
 	// which were waiting.
 	Releases []Release
-	// Err is ErrConflict when the id is taken by another type or payload.
+	// Err is ErrConflict when the id is taken by another type or payload. With one of the store there may be Releases all the same:
+	// of the other endpoints.
 	Err error
 }
 

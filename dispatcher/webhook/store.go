@@ -14,7 +14,8 @@ import (
 type Store interface {
 	// Admit writes events down and gives every delivery a slot or a place in
 	// its line. Answers are in the order of the input. Repeating it finishes
-	// what was left unfinished, and never sends twice.
+	// what was left unfinished, and never sends twice. What may be done at once
+	// ([Fanout].AtOnce) it may finish too.
 	Admit(ctx context.Context, fanouts []Fanout) ([]Admitted, error)
 	// Finish takes events, whose runs are enqueued now, out of the list of
 	// unfinished fan-outs and into the list of their brand's events. One
