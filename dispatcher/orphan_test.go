@@ -124,7 +124,7 @@ func TestOrphans(t *testing.T) {
 	}
 }
 
-// leaveUnfinished publishes an event as in a cluster, by one who ends before it enqueues anything.
+// leaveUnfinished publishes an event as in a cluster, by one who ends when it is written down and nothing is admitted.
 func leaveUnfinished(t *testing.T, to *account, server *redistest.Server, queues *queue.Queue) webhook.EventRef {
 	t.Helper()
 	store, err := redisstore.New(redisstore.Config{Redis: server.Client(t), Keys: sharedKeys(), QueueFor: queues.QueueFor})
@@ -136,6 +136,13 @@ func leaveUnfinished(t *testing.T, to *account, server *redistest.Server, queues
 	admitted, err := store.Admit(t.Context(), []webhook.Fanout{{Event: e, Endpoints: []string{to.Endpoint.ID}}})
 	if err != nil || len(admitted[0].Runs()) != 1 {
 		t.Fatalf("%+v, %v", admitted, err)
+	}
+	admin := server.Admin(t)
+	for _, kind := range []string{"o", "d"} {
+		keys, err := admin.Keys(t.Context(), "oh:*:"+kind+":"+to.brand+":*").Result()
+		if err != nil || len(keys) != 1 || admin.Del(t.Context(), keys[0]).Err() != nil {
+			t.Fatalf("%s: %v, %v", kind, keys, err)
+		}
 	}
 	return e.Ref()
 }
