@@ -35,7 +35,9 @@ func (s *Store) Admit(ctx context.Context, fanouts []webhook.Fanout) ([]webhook.
 		open = append(open, p.read(list(answers[i]), fanouts, admitted)...)
 	}
 	for i, answer := range flat(answers[len(publishings):]) {
-		open = append(open, readEvent(parts[i], list(answer), fanouts, admitted)...)
+		if f, todo := readEvent(&parts[i], list(answer), fanouts, admitted); todo {
+			open = append(open, f)
+		}
 	}
 	var elsewhere []string
 	if durable {
@@ -52,12 +54,12 @@ type numbered struct {
 
 // divide tells what one script does at once from the rest.
 func (s *Store) divide(fanouts []webhook.Fanout) (whole, parts []numbered) {
-	single := s.single.Load()
+	whole = make([]numbered, 0, len(fanouts))
 	for i, f := range fanouts {
-		if f := (numbered{f, i}); single && len(f.Endpoints) <= admitMost {
-			whole = append(whole, f)
+		if s.single.Load() && len(f.Endpoints) <= admitMost {
+			whole = append(whole, numbered{f, i})
 		} else {
-			parts = append(parts, f)
+			parts = append(parts, numbered{f, i})
 		}
 	}
 	return whole, parts
@@ -91,7 +93,7 @@ func (s *Store) isSharded(err error) bool {
 type admission struct {
 	call call
 	ref  webhook.EndpointRef
-	of   []numbered
+	of   []*numbered
 }
 
 // admitMost bounds the deliveries, or the events, of one call, so that its script lets others in: it takes a millisecond.
@@ -105,7 +107,7 @@ func (s *Store) admissions(fanouts []numbered) []admission {
 			args := append(make([]any, 0, 1+3*len(some)), s.cfg.RetainDelivered.Milliseconds())
 			a := admission{ref: p.ref}
 			for _, d := range some {
-				f := fanouts[d.of]
+				f := &fanouts[d.of]
 				a.of, args = append(a.of, f), append(args, f.Event.ID, millis(f.Event.PublishedAt), expiryOf(f.Event))
 			}
 			a.call = s.endpointCall(scriptAdmit, p.ref, nil, args...)
@@ -150,7 +152,7 @@ func (a admission) read(answer any, admitted []webhook.Admitted) {
 		to := &admitted[f.at]
 		to.Releases = append(to.Releases, webhook.Release{})
 	}
-	releaseFor := func(f numbered) *webhook.Release {
+	releaseFor := func(f *numbered) *webhook.Release {
 		releases := admitted[f.at].Releases
 		return &releases[len(releases)-1]
 	}
@@ -159,7 +161,7 @@ func (a admission) read(answer any, admitted []webhook.Admitted) {
 		to := a.of[0]
 		if i < len(a.of) && a.of[i].Event.ID == run.EventID { // as it is when all have a slot
 			to = a.of[i]
-		} else if at := slices.IndexFunc(a.of, func(f numbered) bool { return f.Event.ID == run.EventID }); at >= 0 {
+		} else if at := slices.IndexFunc(a.of, func(f *numbered) bool { return f.Event.ID == run.EventID }); at >= 0 {
 			to = a.of[at]
 		}
 		release := releaseFor(to)
@@ -167,40 +169,40 @@ func (a admission) read(answer any, admitted []webhook.Admitted) {
 	}
 }
 
-// readEvent reads what a script says of an event, and answers the fan-out that is to be done, if there is one: the stored one.
-func readEvent(own numbered, answer []any, fanouts []webhook.Fanout, admitted []webhook.Admitted) []numbered {
+// readEvent reads what a script says of an event. todo says that its fan-out is to be done: the stored one.
+func readEvent(own *numbered, answer []any, fanouts []webhook.Fanout, admitted []webhook.Admitted) (stored numbered, todo bool) {
 	a, ref := &admitted[own.at], own.Event.Ref()
 	verdict, packed := text(answer, 0), text(answer, 1)
 	switch {
 	case verdict == "failed":
 		a.Err = failed("admit", answer)
-		return nil
+		return stored, false
 	case verdict == "conflict":
 		a.Err = webhook.ErrConflict
-		return nil
+		return stored, false
 	case verdict == "new":
 		a.Endpoints, a.FannedOut = own.Endpoints, true
-		return []numbered{own}
+		return *own, true
 	case packed != "" && packed[0] == formatMarker: // known, and over
 		a.Duplicate = true
-		return nil
+		return stored, false
 	}
-	stored, err := unpackEvent(ref, []byte(packed))
+	f, err := unpackEvent(ref, []byte(packed))
 	if err != nil {
 		a.Err = fmt.Errorf("admit: event %s: %w", ref, err)
-		return nil
+		return stored, false
 	}
-	a.Duplicate, a.Endpoints = true, stored.Endpoints
+	a.Duplicate, a.Endpoints = true, f.Endpoints
 	if verdict != "unfinished" {
-		return nil
+		return stored, false
 	}
 	for i, before := range fanouts[:own.at] {
 		if admitted[i].FannedOut && before.Event.Ref() == ref { // twice in this call
-			return nil
+			return stored, false
 		}
 	}
 	a.FannedOut = true
-	return []numbered{{stored, own.at}}
+	return numbered{f, own.at}, true
 }
 
 // fanOut admits the deliveries of events that stand written. Repeating it is harmless. With durable, what is

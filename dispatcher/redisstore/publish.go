@@ -71,20 +71,20 @@ func callsOf(publishings []publishing) []call {
 func (p publishing) read(answer []any, fanouts []webhook.Fanout, admitted []webhook.Admitted) (open []numbered) {
 	verdicts, releases := sublist(answer, 0), sublist(answer, 1)
 	isNew := make([]bool, len(p.of))
-	for i, f := range p.of {
+	for i := range p.of {
 		verdict := list(verdicts[i])
-		todo := readEvent(f, verdict, fanouts, admitted)
+		f, todo := readEvent(&p.of[i], verdict, fanouts, admitted)
 		if isNew[i] = text(verdict, 0) == "new"; isNew[i] {
 			admitted[f.at].Finished = f.AtOnce
-			continue
+		} else if todo {
+			open = append(open, f)
 		}
-		open = append(open, todo...)
 	}
 	for i, to := range p.to {
-		a := admission{ref: to.ref}
+		a := admission{ref: to.ref, of: make([]*numbered, 0, len(to.items))}
 		for _, d := range to.items {
-			if f := p.of[d.of]; isNew[d.of] {
-				a.of = append(a.of, f)
+			if isNew[d.of] {
+				a.of = append(a.of, &p.of[d.of])
 			}
 		}
 		if err := failed("admit", list(releases[i])); err != nil {
