@@ -94,7 +94,7 @@ func (d *Dispatcher) tell(ctx context.Context, n news) (until time.Time) {
 // announce sends news down the road of every event; the id is empty when nobody wants to know. An endpoint is never told of itself.
 func (d *Dispatcher) announce(ctx context.Context, n news) (id string, err error) {
 	e := webhook.Event{ID: n.id(), Brand: n.endpoint.Brand, Type: n.eventType, PublishedAt: n.at.Truncate(time.Millisecond).UTC()}
-	f := webhook.Fanout{Event: e, AtOnce: !d.cfg.Durable.On()}
+	f := webhook.Fanout{Event: e, AtOnce: true}
 	if err := d.match(ctx, &f); err != nil {
 		return "", err
 	}

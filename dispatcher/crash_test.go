@@ -78,8 +78,8 @@ var publisherPoints = map[bool][]string{
 }
 
 // TestPublisherKilled kills a publisher at every point of a fan-out to three
-// endpoints. Every event ends at all three or at none: repeated by its caller, in a cluster,
-// it reaches all at once, and without that the reconciler completes it.
+// endpoints. Every event ends at all three or at none: the reconciler completes it, and in a
+// cluster its caller too, who repeats it.
 func TestPublisherKilled(t *testing.T) {
 	t.Parallel()
 	t.Run("started", func(t *testing.T) {

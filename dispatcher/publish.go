@@ -13,8 +13,8 @@ import (
 
 // Publish accepts an event: when it returns nil, the event is stored and will
 // be delivered to every endpoint of its brand that wants its type. An empty ID
-// is made. Publishing the same id with the same type and payload again finishes
-// what was left unfinished and answers Duplicate.
+// is made. Publishing the same id with the same type and payload again answers
+// Duplicate, and finishes what was left unfinished, where the reconciler would not.
 //
 // Errors: a [webhook.FieldError] (ErrInvalid) that names the field;
 // [webhook.ErrConflict] when the id is taken by other content;
@@ -99,7 +99,7 @@ func (d *Dispatcher) accept(ctx context.Context, events []webhook.Event) *batch 
 			e.ID = webhook.NewID(webhook.EventPrefix)
 		}
 		b.spans, e.Trace = d.tracer.Publish(ctx, b.spans, e)
-		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e, Durable: true, AtOnce: !d.cfg.Durable.On()}), append(b.of, i)
+		b.fanouts, b.of = append(b.fanouts, webhook.Fanout{Event: e, Durable: true, AtOnce: true}), append(b.of, i)
 	}
 	return b
 }

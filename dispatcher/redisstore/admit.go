@@ -56,6 +56,7 @@ type numbered struct {
 func (s *Store) divide(fanouts []webhook.Fanout) (whole, parts []numbered) {
 	whole = make([]numbered, 0, len(fanouts))
 	for i, f := range fanouts {
+		f.AtOnce = f.AtOnce && !(f.Durable && s.cfg.Durable.On()) // one that is not durable yet is refused, and published again
 		if s.single.Load() && len(f.Endpoints) <= admitMost {
 			whole = append(whole, numbered{f, i})
 		} else {
@@ -196,8 +197,8 @@ func readEvent(own *numbered, answer []any, fanouts []webhook.Fanout, admitted [
 	if verdict != "unfinished" {
 		return stored, false
 	}
-	for i, before := range fanouts[:own.at] {
-		if admitted[i].FannedOut && before.Event.Ref() == ref { // twice in this call
+	for i, other := range fanouts {
+		if admitted[i].FannedOut && other.Event.Ref() == ref { // twice in this call
 			return stored, false
 		}
 	}

@@ -34,7 +34,10 @@ func (s *Store) Claim(ctx context.Context, run webhook.Run) (*webhook.Claim, err
 	if err := s.claims.do(ctx, "claim", c); err != nil {
 		return nil, err
 	}
-	return &c.claim, c.err
+	if c.err != nil {
+		return nil, c.err
+	}
+	return &c.claim, nil
 }
 
 func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
@@ -91,6 +94,7 @@ func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) 
 	if claim.Event, err = readBody(c.run.Event(), c.body); err != nil {
 		return err
 	}
+	c.body = nil // what is packed is not to live as long as the claim
 	claim.Number = int(number(text(answer, 1))) + 1
 	claim.Blocked = int(number(text(answer, 2)))
 	claim.Revision = text(all, 0)

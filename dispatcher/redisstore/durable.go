@@ -19,7 +19,7 @@ const (
 	markFor = time.Minute
 	// masterTries bounds how often calls are sent again because the slots of a cluster have moved, movedPause is how much longer
 	// each time until then: a replica, which may be asked where they are, hears of it later than its master.
-	masterTries = 5
+	masterTries = 7
 	movedPause  = 50 * time.Millisecond
 )
 

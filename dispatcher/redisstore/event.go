@@ -14,7 +14,7 @@ import (
 // An event is kept as one string: a hash would take twice the memory.
 //
 //	byte 0       format: '1'; 't' where the publish was traced; or 'm' for a marker: only the digest is left
-//	bytes 1-16   digest: SHA-256 of type, 0, payload, cut to 16 bytes (event.lua compares it)
+//	bytes 1-16   digest: SHA-256 of type, 0, payload, cut to 16 bytes (write.lua compares it)
 //	bytes 17-20  nonce of the publish: tells a command that the client resent from an event published twice; or when a
 //	             delivery of it was reopened last, s (hold.lua)
 //	bytes 21-45  of 't' only: trace id (16 bytes), span id (8), flags
@@ -65,9 +65,6 @@ func packEvent(f webhook.Fanout, nonce [nonceSize]byte) []byte {
 	}
 	return append(b, e.Payload...)
 }
-
-// nonceOf is the nonce of a packed event.
-func nonceOf(packed []byte) string { return string(packed[1+digestSize : startSize]) }
 
 func newNonce() (nonce [nonceSize]byte) {
 	binary.NativeEndian.PutUint32(nonce[:], rand.Uint32())

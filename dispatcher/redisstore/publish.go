@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -36,7 +37,11 @@ func (s *Store) publishings(fanouts []numbered) []publishing {
 func (s *Store) publishing(of []numbered) publishing {
 	now, to := s.cfg.Now(), deliveriesOf(of)
 	keys := make([]string, 0, 3*len(of)+5*len(to))
-	args := make([]any, 0, 9+6*len(of)+5*len(to)+len(of))
+	deliveries := 0
+	for _, f := range of {
+		deliveries += len(f.Endpoints)
+	}
+	args := make([]any, 0, 9+6*len(of)+4*len(to)+deliveries)
 	args = append(args, millis(now), "", "", s.openFor().Milliseconds(), s.cfg.MaxInFlight, "",
 		s.cfg.RetainDelivered.Milliseconds(), strconv.FormatInt(millis(now.Add(-s.openFor())), 10), len(of))
 	for _, f := range of {
@@ -107,8 +112,8 @@ func (p publishing) read(answer []any, fanouts []webhook.Fanout, admitted []webh
 func (s *Store) listBrands(ctx context.Context, fanouts []numbered) error {
 	now := s.cfg.Now()
 	var due []string
-	for i, f := range fanouts {
-		if brand := f.Event.Brand; f.AtOnce && (i == 0 || brand != fanouts[i-1].Event.Brand) && s.listed.due(brand, now) {
+	for _, f := range fanouts {
+		if brand := f.Event.Brand; f.AtOnce && !slices.Contains(due, brand) && s.listed.due(brand, now) {
 			due = append(due, brand)
 		}
 	}

@@ -51,7 +51,7 @@ func TestAPublishIsFinishedAtOnce(t *testing.T) {
 	answers, err := w.Admit(t.Context(), []webhook.Fanout{w.atOnce("e1", "a"), w.atOnce("e2"), w.atOnce("e1", "a")})
 	w.must(err)
 	for i, a := range answers {
-		if again := i == 2; a.Finished == again || a.Duplicate != again || a.Err != nil || len(a.Runs()) != (i+1)%2-i/2 {
+		if again := i == 2; a.Finished == again || a.Duplicate != again || a.Err != nil || len(a.Runs()) != []int{1, 0, 0}[i] {
 			t.Errorf("answer %d: %+v", i, a)
 		}
 	}
@@ -74,23 +74,30 @@ func TestAPublishIsFinishedAtOnce(t *testing.T) {
 // What of a publish cannot be done because something of another kind stands at a key fails alone, and is finished when that is gone.
 func TestADamagedKeyOfAPublish(t *testing.T) {
 	redistest.NotCluster(t, "there each endpoint has a call of its own")
-	for name, damaged := range map[string]func(w *world) (key string){
-		"endpoint": func(w *world) string { return redisstore.OutKey(w.ref("a")) },
-		"event":    func(w *world) string { return redisstore.EventKey(w.event("e1").Ref()) },
-		"list":     func(w *world) string { return w.only("i") },
+	for name, damage := range map[string]struct {
+		key func(w *world) string
+		// fails is which of the events, or -1; unfinished are those that somebody has to finish.
+		fails      int
+		unfinished []string
+	}{
+		"endpoint":    {func(w *world) string { return redisstore.OutKey(w.ref("a")) }, 1, []string{"e1"}},
+		"event":       {func(w *world) string { return redisstore.EventKey(w.event("e1").Ref()) }, 1, nil},
+		"first event": {func(w *world) string { return redisstore.EventKey(w.event("e0").Ref()) }, 0, nil},
+		"list":        {func(w *world) string { return w.only("i") }, -1, []string{"e0", "e1", "e2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, redisstore.Config{})
 			w.endpoint("a")
 			w.endpoint("b")
 			w.admit(w.event("before"))
-			key := damaged(w)
+			key := damage.key(w)
 			w.must(w.rdb.Del(t.Context(), key).Err())
 			w.must(w.rdb.SAdd(t.Context(), key, "of another kind").Err())
-			answers, err := w.Admit(t.Context(), []webhook.Fanout{w.atOnce("e0", "b"), w.atOnce("e1", "a", "b"), w.atOnce("e2", "b")})
+			fanouts := []webhook.Fanout{w.atOnce("e0", "b"), w.atOnce("e1", "a", "b"), w.atOnce("e2", "b")}
+			answers, err := w.Admit(t.Context(), fanouts)
 			w.must(err)
 			for i, a := range answers {
-				if fails := i == 1 && name != "list"; fails != (a.Err != nil) || a.Finished == fails || a.Duplicate ||
+				if fails := i == damage.fails; fails != (a.Err != nil) || a.Finished == fails || a.Duplicate ||
 					fails && !strings.Contains(a.Err.Error(), "WRONGTYPE") {
 					t.Errorf("answer %d: %+v", i, a)
 				}
@@ -100,11 +107,13 @@ func TestADamagedKeyOfAPublish(t *testing.T) {
 			}
 			unfinished := w.unfinished()
 			slices.Sort(unfinished)
-			if want := map[string][]string{"endpoint": {"e1"}, "list": {"e0", "e1", "e2"}}[name]; !slices.Equal(unfinished, want) {
-				t.Errorf("unfinished %v, want %v", unfinished, want)
+			if !slices.Equal(unfinished, damage.unfinished) {
+				t.Errorf("unfinished %v, want %v", unfinished, damage.unfinished)
 			}
 			w.must(w.rdb.Del(t.Context(), key).Err())
-			if a := w.admit(w.event("e1"), "a", "b"); a.Err != nil || a.Duplicate != (name != "event") || !a.FannedOut || len(a.Runs()) != 2 {
+			again := fanouts[max(0, damage.fails)]
+			if a := w.admit(again.Event, again.Endpoints...); a.Err != nil || a.Duplicate != (damage.unfinished != nil) || !a.FannedOut ||
+				len(a.Runs()) != len(again.Endpoints) {
 				t.Errorf("again: %+v", a)
 			}
 		})
@@ -126,28 +135,68 @@ func (twice) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPi
 }
 
 func TestAPublishThatIsSentTwice(t *testing.T) {
+	redistest.NotCluster(t, "there an event that is finished twice stands in the list twice, and is found once")
 	w := newWorld(t, redisstore.Config{})
 	w.endpoint("a")
 	w.client.AddHook(twice{})
 	if a := w.admit(w.event("e1"), "a"); a.Duplicate || a.Err != nil || !a.FannedOut || len(a.Runs()) != 1 || len(a.Endpoints) != 1 {
 		t.Errorf("%+v", a)
 	}
-	if got := strings.Join(w.listed(), " "); got != "e1" {
-		t.Errorf("listed: %s", got)
+	if n := w.rdb.XLen(t.Context(), w.only("i")).Val(); n != 1 {
+		t.Errorf("%d entries in the list", n)
 	}
 }
 
-// Nothing is written when the first of them cannot be, as it is when Redis is full.
-func TestAPublishWhoseFirstEventIsRefused(t *testing.T) {
-	redistest.NotCluster(t, "there each event has a call of its own")
+// What is not sent is kept for as long as what was delivered.
+func TestAPublishToADisabledEndpointLivesForItsRetention(t *testing.T) {
+	w := newWorld(t, redisstore.Config{MaxAge: 10 * time.Hour, RetainDelivered: 3 * time.Hour})
+	_, _, err := w.UpdateEndpoint(t.Context(), w.endpoint("a"), disabling)
+	w.must(err)
+	w.admit(w.event("e1"), "a")
+	w.wantState("e1", "a", webhook.StateNotSent)
+	w.wantTTL("d", 3*time.Hour-time.Minute, 3*time.Hour)
+}
+
+// Recording drops attempts that are past their time, a node of the stream at a time.
+func TestARecordDropsOldAttempts(t *testing.T) {
+	w := newWorld(t, redisstore.Config{MaxInFlight: 1000, RetainAttempts: time.Hour})
+	w.adapt(w.endpoint("a"), 1000)
+	const many = 300
+	for i := range many {
+		w.settle(w.run(fmt.Sprint("old", i), "a"), delivered())
+	}
+	if n := w.rdb.XLen(t.Context(), w.only("a")).Val(); n != many {
+		t.Errorf("%d attempts are kept of %d", n, many)
+	}
+	w.clock.pass(2 * time.Hour)
+	w.settle(w.run("new", "a"), delivered())
+	if n := w.rdb.XLen(t.Context(), w.only("a")).Val(); n > many/2 {
+		t.Errorf("%d attempts are kept", n)
+	}
+}
+
+// An event that can neither be finished nor left unfinished was not published: the next time it is.
+func TestTwoDamagedKeysOfAPublish(t *testing.T) {
+	redistest.NotCluster(t, "there each endpoint has a call of its own")
 	w := newWorld(t, redisstore.Config{})
 	w.endpoint("a")
-	w.must(w.rdb.SAdd(t.Context(), redisstore.EventKey(w.event("e0").Ref()), "of another kind").Err())
-	if _, err := w.Admit(t.Context(), []webhook.Fanout{w.atOnce("e0", "a"), w.atOnce("e1", "a")}); err == nil {
-		t.Error("no error")
+	w.endpoint("b")
+	event := redisstore.EventKey(w.event("e1").Ref())
+	keys := []string{redisstore.OutKey(w.ref("a")), event[:strings.Index(event, "}:")] + "}:admitting"}
+	for _, key := range keys {
+		w.must(w.rdb.SAdd(t.Context(), key, "of another kind").Err())
 	}
-	if a := w.admit(w.event("e1"), "a"); a.Duplicate || !a.FannedOut {
-		t.Errorf("the other was written: %+v", a)
+	answers, err := w.Admit(t.Context(), []webhook.Fanout{w.atOnce("e1", "a", "b"), w.atOnce("e2", "b")})
+	w.must(err)
+	if a := answers[0]; a.Err == nil || a.Finished || a.FannedOut {
+		t.Errorf("the damaged: %+v", a)
+	}
+	if a := answers[1]; a.Err != nil || !a.Finished || len(a.Runs()) != 1 {
+		t.Errorf("the other: %+v", a)
+	}
+	w.must(w.rdb.Del(t.Context(), keys...).Err())
+	if a := w.admit(w.event("e1"), "a", "b"); a.Err != nil || a.Duplicate || !a.FannedOut {
+		t.Errorf("again: %+v", a)
 	}
 }
 

@@ -28,8 +28,8 @@ type Admitted struct {
 	// Releases are of the event's endpoints; their runs may be other deliveries,
 	// which were waiting.
 	Releases []Release
-	// Err is ErrConflict when the id is taken by another type or payload. With one of the store there may be Releases all the same:
-	// of the other endpoints.
+	// Err is ErrConflict when the id is taken by another type or payload. When it is the store's, about one endpoint, there are
+	// Releases of the others all the same.
 	Err error
 }
 

@@ -1,6 +1,7 @@
 -- Takes up to n pending tasks of an Asynq queue, each of them as Asynq v0.26.0 takes one, and at most half of what is pending,
 -- so that other workers find some too. The lists and the leases are written once for all. Since when a task was pending stays
--- in its hash, where Asynq deletes it: nobody asks that of an active one, a retry writes it anew, and it need not be put back.
+-- in its hash, where Asynq deletes it: nobody asks that of an active one, and it need not be put back. A retry writes it anew, but
+-- not one that somebody has run at once with asynqmon: until it is taken that one seems to have waited since it was tried last.
 -- Keys:      1 pending; 2 paused; 3 active; 4 lease; 5 the mark that giveback.lua leaves; all of one queue
 -- Arguments: 1 the lease, in Unix seconds, whose fraction tells this batch from others; 2 how the tasks' keys begin; 3 n
 -- Answer:    id and message of each task, the next one first

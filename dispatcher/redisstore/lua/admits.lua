@@ -39,7 +39,7 @@ local function admits(deliveries, settled)
   end
 
   for i = 1, #deliveries, 3 do admit(deliveries[i], deliveries[i + 1], deliveries[i + 2]) end
-  for _, run in ipairs(start(ep, slots, not known)) do runs[#runs + 1] = run end
+  for _, run in ipairs(start(ep, slots, true)) do runs[#runs + 1] = run end
   if #line == 0 then return {runs, {}} end
   redis.call('ZADD', LINE, 'NX', unpack(line))
   for _, run in ipairs(release(ep)) do runs[#runs + 1] = run end

@@ -129,13 +129,12 @@ local function stand(event, published, replayed)
 end
 
 -- settle ends a delivery in its final state, for as long as that is kept, and on the account of the job that sent it. Who has
--- read the record gives the job, false for none, what else is to stand there: name, value, …, and whether it is a plain one,
--- which has no exp and was not sent once more: its q and pub mean nothing any more, and take less than to delete them.
-local function settle(event, state, lifetime, job, more, plain)
+-- read the record gives the job, false for none, and what else is to stand there: name, value, …. What only an open delivery has
+-- need of (q, pub, exp, tr, bq) stays, and means nothing any more: to delete it takes more than it does.
+local function settle(event, state, lifetime, job, more)
   local key, set = record(event), more or {}
   if job == nil then job = redis.call('HGET', key, 'j') end
   redis.call('HSET', key, 'v', '1', 'st', state, 'up', ARGV[1], unpack(set))
-  if not plain then redis.call('HDEL', key, 'q', 'pub', 'exp', 'tr', 'bq') end
   redis.call('PEXPIRE', key, lifetime)
   if not job then return end
   local account = beside('c') .. ':' .. job

@@ -242,7 +242,7 @@ local function move(key, r, set)
     return
   end
   if state == 'dead' then add('dr', death) end
-  settle(event, state, ARGV[state == 'dead' and 8 or 7], r[12], set, not r[10] and not r[13])
+  settle(event, state, ARGV[state == 'dead' and 8 or 7], r[12], set)
   if state == 'dead' then
     redis.call('ZADD', DEAD, now, event)
     for _, old in ipairs(redis.call('ZRANGEBYSCORE', DEAD, '-inf', '(' .. ARGV[9], 'LIMIT', 0, 10)) do
@@ -255,7 +255,7 @@ end
 -- save does the delivery's part; answers whether it was open, and whether there is nothing else to do: the attempt is known.
 local function save(runs)
   local key = record(event)
-  local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j', 'tr')
+  local r = redis.call('HMGET', key, 'run', 'st', 'bl', 'last', 'up', 'k', 'prev', 'pn', 'pub', 'exp', 'n', 'j')
   if id ~= '' and r[4] == id then
     again(r[5], runs)
     return false, true
