@@ -56,7 +56,7 @@ type numbered struct {
 func (s *Store) divide(fanouts []webhook.Fanout) (whole, parts []numbered) {
 	whole = make([]numbered, 0, len(fanouts))
 	for i, f := range fanouts {
-		f.AtOnce = f.AtOnce && !(f.Durable && s.cfg.Durable.On()) // one that is not durable yet is refused, and published again
+		f.AtOnce = f.AtOnce && (!f.Durable || !s.cfg.Durable.On()) // one that is not durable yet is refused, and published again
 		if s.single.Load() && len(f.Endpoints) <= admitMost {
 			whole = append(whole, numbered{f, i})
 		} else {
