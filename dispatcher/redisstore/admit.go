@@ -97,8 +97,8 @@ type admission struct {
 	of   []*numbered
 }
 
-// admitMost bounds the deliveries, or the events, of one call, so that its script lets others in: it takes half a millisecond.
-const admitMost = 50
+// admitMost bounds the deliveries, or the events, of one call, so that its script lets others in: it takes a millisecond.
+const admitMost = 100
 
 // admissions are those of the fan-outs, by endpoint.
 func (s *Store) admissions(fanouts []numbered) []admission {

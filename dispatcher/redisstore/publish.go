@@ -18,7 +18,7 @@ type publishing struct {
 	to   []portion[delivery]
 }
 
-// publishings do the fan-outs in their order, each fifty events or deliveries at the most.
+// publishings do the fan-outs in their order, each a hundred events or deliveries at the most.
 func (s *Store) publishings(fanouts []numbered) []publishing {
 	var all []publishing
 	for len(fanouts) > 0 {

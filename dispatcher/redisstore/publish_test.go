@@ -202,7 +202,7 @@ func TestTwoDamagedKeysOfAPublish(t *testing.T) {
 
 // A fan-out to a great many endpoints would keep everybody waiting for one script: it takes two steps.
 func TestALargeFanout(t *testing.T) {
-	const most = 50
+	const most = 100
 	w := newWorld(t, redisstore.Config{EndpointsPerBrand: 2 * most})
 	ids := make([]string, most+1)
 	for i := range ids {
