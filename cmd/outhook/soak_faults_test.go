@@ -15,6 +15,10 @@ import (
 // recordedWithin is how long after its answer an attempt is certainly recorded, on a busy machine, once Redis is there.
 const recordedWithin = 3 * time.Second
 
+// answeredWithin is how long after a worker was killed a receiver may answer what was under way to it: for as long as an attempt
+// may take, by soakFlags.
+const answeredWithin = 4 * time.Second
+
 // station is a place in the deployment, which one process after another takes.
 type station struct {
 	role string
@@ -49,7 +53,8 @@ func (f soakFaults) String() string {
 	return strings.Join(all, ", ")
 }
 
-// explain tells whether a worker was killed before what was answered then was certainly recorded. Redis is back.
+// explain tells whether a worker was killed while what was answered then was under way, or before it was certainly recorded. Redis
+// is back.
 func (f soakFaults) explain(answered time.Time) bool {
 	sure := answered.Add(recordedWithin)
 	for _, away := range f.away {
@@ -57,7 +62,9 @@ func (f soakFaults) explain(answered time.Time) bool {
 			sure = away.to.Add(recordedWithin)
 		}
 	}
-	return slices.ContainsFunc(f.kills, func(at time.Time) bool { return !at.Before(answered) && at.Before(sure) })
+	return slices.ContainsFunc(f.kills, func(at time.Time) bool {
+		return at.After(answered.Add(-answeredWithin)) && at.Before(sure)
+	})
 }
 
 // open starts a process at a station.
