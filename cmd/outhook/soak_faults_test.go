@@ -224,7 +224,8 @@ func TestFaultsExplainWhatCameTwice(t *testing.T) {
 	}{
 		{"long before any kill", 1, false},
 		{"before a kill", 9, true},
-		{"after a kill", 10.5, false},
+		{"under way at a kill", 10.5, true},
+		{"begun after a kill", 14.5, false},
 		{"before Redis went, which came back before the next kill", 19.5, true},
 		{"while Redis was away", 25, true},
 		{"while Redis was away, no kill since", 45, false},
