@@ -35,6 +35,9 @@ var Open = KeyRing.open
 // Seal is KeyRing.seal.
 var Seal = KeyRing.seal
 
+// PublishSource is the script of a publish.
+var PublishSource = scriptPublish.source
+
 // EventKey is where an event is kept.
 func EventKey(ref webhook.EventRef) string { return keysOfEvent(ref).event }
 
