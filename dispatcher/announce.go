@@ -47,7 +47,7 @@ func (n news) id() string {
 }
 
 // announceSettled has the brand be told what a settlement did to an endpoint, or that it was the end of a delivery.
-func (d *Dispatcher) announceSettled(s webhook.Settlement, r webhook.Release) {
+func (d *Dispatcher) announceSettled(s *webhook.Settlement, r webhook.Release) {
 	to, now := s.Run.Endpoint(), time.Now()
 	if r.Disabled != "" {
 		d.announcer.add(news{subject{catalog.TypeEndpointDisabled, to}, now, ""})

@@ -7,7 +7,7 @@ import (
 )
 
 // logChanged says what a settlement did to its endpoint, with the attempt that did it.
-func (d *Dispatcher) logChanged(ctx context.Context, s webhook.Settlement, r webhook.Release) {
+func (d *Dispatcher) logChanged(ctx context.Context, s *webhook.Settlement, r webhook.Release) {
 	if r.Breaker == "" && r.Disabled == "" {
 		return
 	}

@@ -21,24 +21,6 @@ const recordFor = 30 * time.Second
 
 // deliver takes one task from claim to record. nil ends the task.
 func (d *Dispatcher) deliver(ctx context.Context, run webhook.Run) error {
-	makeRoom(run.Number)
-	return d.take(ctx, run)
-}
-
-// stackBytes is about what take and all that it calls need of a stack; Go makes the next power of two.
-const stackBytes = 4 << 10
-
-// makeRoom grows the stack at once, and while there is little on it. Asynq begins a goroutine for each task; its small stack
-// would else be copied three times on the way down, each time with more frames to look through.
-//
-//go:noinline
-func makeRoom(i int) byte {
-	var room [stackBytes]byte
-	return room[i%stackBytes]
-}
-
-// take is deliver on a stack that has room for it.
-func (d *Dispatcher) take(ctx context.Context, run webhook.Run) error {
 	claim, err := d.store.Claim(ctx, run)
 	if err != nil {
 		return err
@@ -105,11 +87,11 @@ func (d *Dispatcher) attempt(ctx context.Context, run webhook.Run, claim *webhoo
 	}
 	d.logAttempt(ctx, a, verdict)
 	d.metrics.Attempted(a, claim.OpenedAt)
-	return d.conclude(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision, Span: span.ID()})
+	return d.conclude(ctx, &webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision, Span: span.ID()})
 }
 
 // conclude records an attempt, and has the queue repeat it if that is what it led to.
-func (d *Dispatcher) conclude(ctx context.Context, s webhook.Settlement) error {
+func (d *Dispatcher) conclude(ctx context.Context, s *webhook.Settlement) error {
 	if err := d.record(ctx, s); err != nil {
 		return err
 	}
@@ -129,7 +111,7 @@ func (d *Dispatcher) panicked(ctx context.Context, run webhook.Run, claim *webho
 	a := newAttempt(claim, d.egress.RedactURL(claim.Endpoint.URL), now, webhook.Response{}, verdict)
 	span.End(a, verdict)
 	d.metrics.Attempted(a, claim.OpenedAt)
-	return d.conclude(ctx, webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision, Span: span.ID()})
+	return d.conclude(ctx, &webhook.Settlement{Run: run, Attempt: a, Verdict: verdict, Revision: claim.Revision, Span: span.ID()})
 }
 
 // post signs, sends and judges; keepBody keeps the body of a 2xx too. Nothing is recorded.
@@ -183,7 +165,7 @@ func (d *Dispatcher) request(claim *webhook.Claim, now time.Time) (webhook.Reque
 	if err != nil {
 		return webhook.Request{}, fmt.Errorf("endpoint %s: sign: %w", to.Ref(), err)
 	}
-	header := make(http.Header, len(to.Headers)+5)
+	header := make(http.Header, len(to.Headers)+8) // the sender adds three
 	for name, value := range to.Headers {
 		header.Set(name, value)
 	}
@@ -202,21 +184,16 @@ func (d *Dispatcher) request(claim *webhook.Claim, now time.Time) (webhook.Reque
 func (d *Dispatcher) settle(ctx context.Context, run webhook.Run, state webhook.State, death webhook.DeathReason) error {
 	d.log.InfoContext(ctx, "delivery ended without an attempt", "brand", run.Brand, "event", run.EventID,
 		"endpoint", run.EndpointID, "state", state, "death", death)
-	return d.record(ctx, webhook.Settlement{
+	return d.record(ctx, &webhook.Settlement{
 		Run: run, Verdict: webhook.Verdict{State: state, DeathReason: death},
 	})
 }
 
 // record saves what happened, before the task is acknowledged, and hands over
 // what it released. A worker that is told to stop records all the same.
-func (d *Dispatcher) record(ctx context.Context, s webhook.Settlement) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
-	defer cancel()
-	var released webhook.Release
-	err := persist(ctx, func() (err error) {
-		released, err = d.store.Record(ctx, s)
-		return err
-	})
+func (d *Dispatcher) record(ctx context.Context, s *webhook.Settlement) error {
+	ctx = context.WithoutCancel(ctx)
+	released, err := persist(recordFor, func() (webhook.Release, error) { return d.store.Record(ctx, s) })
 	if err != nil {
 		return err
 	}

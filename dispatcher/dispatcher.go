@@ -218,16 +218,17 @@ func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)
 	return console.Beside(api, pages)
 }
 
-// persist repeats do with growing pauses until it does not fail for want of
-// the store, or ctx ends.
-func persist(ctx context.Context, do func() error) error {
-	pause := 50 * time.Millisecond
-	for {
-		err := do()
-		if !errors.Is(err, webhook.ErrUnavailable) || !sleep(ctx, pause/2+rand.N(pause)) {
-			return err
+// persist repeats do with growing pauses until it does not fail for want of the store, or so much time is over. It does not
+// interrupt do, whose calls end by themselves.
+func persist[T any](within time.Duration, do func() (T, error)) (T, error) {
+	until := time.Now().Add(within)
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		done, err := do()
+		wait := pause/2 + rand.N(pause)
+		if !errors.Is(err, webhook.ErrUnavailable) || time.Until(until) < wait {
+			return done, err
 		}
-		pause = min(2*pause, time.Second)
+		time.Sleep(wait)
 	}
 }
 

@@ -90,7 +90,7 @@ func (f *filled) settled(i int, v webhook.Verdict, answered int) webhook.Event {
 	f.must(err)
 	f.must(f.store.Finish(f.Context(), []webhook.Event{e}))
 	run := admitted[0].Runs()[0]
-	_, err = f.store.Record(f.Context(), webhook.Settlement{Run: run, Verdict: v, Attempt: &webhook.Attempt{
+	_, err = f.store.Record(f.Context(), &webhook.Settlement{Run: run, Verdict: v, Attempt: &webhook.Attempt{
 		ID: webhook.NewID(webhook.AttemptPrefix), Ref: run.DeliveryRef, Type: e.Type, Number: 1, Trigger: webhook.TriggerDelivery,
 		StartedAt: e.PublishedAt, URL: "https://example.com/", Status: 500, Outcome: v.Outcome, Reason: v.Reason, NextAttemptAt: v.NextAttemptAt,
 		ResponseBody: []byte(strings.Repeat("b", answered)),

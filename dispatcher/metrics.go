@@ -71,7 +71,7 @@ func (d *Dispatcher) countPublished(fanouts []webhook.Fanout, results []webhook.
 }
 
 // countSettled counts what a settlement ended.
-func (d *Dispatcher) countSettled(s webhook.Settlement, r webhook.Release) {
+func (d *Dispatcher) countSettled(s *webhook.Settlement, r webhook.Release) {
 	if s.Verdict.State == webhook.StateDead {
 		d.metrics.Died(s.Verdict.DeathReason)
 	}

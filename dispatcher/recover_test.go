@@ -106,7 +106,7 @@ func workAndVanish(t *testing.T, rdb redis.UniversalClient, keys dispatcher.KeyR
 	_, err = store.Claim(t.Context(), run)
 	must(err)
 	due := time.Now().Add(10 * time.Hour)
-	_, err = store.Record(t.Context(), webhook.Settlement{
+	_, err = store.Record(t.Context(), &webhook.Settlement{
 		Run: run, Attempt: &webhook.Attempt{ID: "att_1", Ref: run.DeliveryRef, Number: 1, StartedAt: time.Now(), Outcome: webhook.OutcomeRetrying},
 		Verdict: webhook.Verdict{Outcome: webhook.OutcomeRetrying, State: webhook.StateRetrying, Counts: true, NextAttemptAt: due},
 	})

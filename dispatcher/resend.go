@@ -98,7 +98,7 @@ func (d *Dispatcher) SignedRequest(ctx context.Context, ref webhook.DeliveryRef)
 		if stands[0].State.Open() {
 			number = stands[0].Attempts + 1
 		}
-		r, err := d.request(&webhook.Claim{Event: e, Endpoint: endpoint, Number: number}, time.Now())
+		r, err := d.request(&webhook.Claim{Event: e, Endpoint: &endpoint, Number: number}, time.Now())
 		if err != nil {
 			return r, err
 		}

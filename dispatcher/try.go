@@ -41,7 +41,7 @@ func (d *Dispatcher) TestEndpoint(ctx context.Context, ref webhook.EndpointRef, 
 		return webhook.Attempt{}, ctx.Err()
 	}
 	ctx = context.WithoutCancel(ctx)
-	claim := webhook.Claim{Number: 1, Trigger: webhook.TriggerTest, Event: sample, Endpoint: endpoint, OpenedAt: sample.PublishedAt}
+	claim := webhook.Claim{Number: 1, Trigger: webhook.TriggerTest, Event: sample, Endpoint: &endpoint, OpenedAt: sample.PublishedAt}
 	span := d.tracer.Test(ctx, &claim)
 	defer span.Close()
 	a, _, err := d.post(ctx, &claim, span, webhook.Schedule{MaxAttempts: 1}, true)

@@ -30,7 +30,7 @@ func dialReason(err error, blocked bool) webhook.Reason {
 	return webhook.ReasonConnect
 }
 
-// reasonOf says why an attempt got no answer. ctx is the attempt's own: its
+// reasonOf says why a request got no answer. ctx is its own: a
 // deadline is a timeout, and a cancellation can only come from the parent. net/http
 // makes many errors without a type; how far the attempt had come decides those:
 // without a byte of an answer the connection is what broke, HTTP/2's included.

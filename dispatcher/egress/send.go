@@ -16,7 +16,8 @@ import (
 // interrupts the attempt, unless its answer's header has come: then it stands.
 //
 // The receiver gets r.Header, host, content-type, content-length and user-agent,
-// each name once, and nothing else. r.Body may be read for a moment after Send has returned.
+// each name once, and nothing else. r.Header is Send's own, which adds to it; r.Body may be read for a moment after Send has
+// returned.
 func (c *Client) Send(ctx context.Context, r webhook.Request) webhook.Response {
 	started := time.Now()
 	response := c.attempt(ctx, r)
@@ -29,30 +30,24 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 	if err != nil {
 		return webhook.Response{Reason: webhook.ReasonBlocked}
 	}
-	header, ok := c.header(r.Header)
-	if !ok {
+	if !c.complete(r.Header) {
 		return webhook.Response{Reason: webhook.ReasonProtocol}
 	}
 	timeout := r.Timeout
 	if timeout <= 0 {
 		timeout = c.cfg.DefaultTimeout
 	}
-	until := time.Now().Add(timeout)
-	ctx, cancel := context.WithDeadline(ctx, until)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tries := &tries{until: until, body: r.Body, cancel: cancel}
+	tries := &tries{until: time.Now().Add(timeout), body: r.Body, cancel: cancel}
 	defer tries.end()
-	defer time.AfterFunc(timeout+stuckGrace, tries.cut).Stop()
+	defer time.AfterFunc(timeout, tries.expire).Stop()
 
 	// The transport itself: a http.Client would add redirects and cookies.
-	answer, err := c.transport.RoundTrip(newRequest(ctx, to.url, header, tries))
+	answer, err := c.transport.RoundTrip(newRequest(ctx, to.url, r.Header, tries))
 	if err != nil {
 		reached := tries.trace.progress()
-		reason := webhook.ReasonReset // as often as it may be
-		if !tries.spent() {
-			reason = reasonOf(ctx, err, reached)
-		}
-		return webhook.Response{Reason: reason, Phases: reached.phases}
+		return webhook.Response{Reason: tries.reasonOf(ctx, err, reached), Phases: reached.phases}
 	}
 	response := c.read(answer, to.url.RawQuery, r.KeepBody, cancel)
 	response.Phases = tries.trace.progress().phases
@@ -70,24 +65,31 @@ func newRequest(ctx context.Context, target *url.URL, header http.Header, tries 
 	return request.WithContext(httptrace.WithClientTrace(withTries(ctx, tries), tries.hooks()))
 }
 
-// header copies the caller's and adds ours. It refuses one whose name would stand
-// twice on the wire, in whatever spelling: a receiver might take the other signature.
-func (c *Client) header(given http.Header) (header http.Header, ok bool) {
-	header = make(http.Header, len(given)+3)
+// complete adds our headers to the caller's. It refuses one whose name would stand twice on the wire, in whatever spelling: a
+// receiver might take the other signature.
+func (c *Client) complete(header http.Header) bool {
 	names := make([]string, 0, 32) // walked for each name, which is slow in a map
-	for name, values := range given {
+	for name, values := range header {
+		if name == replayable && values == nil {
+			continue // it was sent before
+		}
 		if len(values) != 1 || slices.ContainsFunc(names, func(other string) bool { return sameName(name, other) }) {
-			return nil, false
+			return false
 		}
 		names = append(names, name)
-		header[http.CanonicalHeaderKey(name)] = values
+	}
+	for _, name := range names {
+		if key := http.CanonicalHeaderKey(name); key != name {
+			header[key] = header[name]
+			delete(header, name)
+		}
 	}
 	header["Content-Type"] = c.contentType
 	header["User-Agent"] = c.userAgent
 	if _, set := header[replayable]; !set {
 		header[replayable] = nil
 	}
-	return header, true
+	return true
 }
 
 // replayable, present without a value, is not sent but tells net/http that a

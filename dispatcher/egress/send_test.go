@@ -31,17 +31,7 @@ func TestWhatAReceiverGets(t *testing.T) {
 	request.Header["x-team"] = []string{"blue"} // not in canonical form
 	request.Header["User-Agent"] = []string{"other"}
 	request.Body = []byte("{ \"a\" : 1e2, \"a\":\"<\u2028\U0001F600\",\r\n\"b\":\"\\u00e9\"}\n")
-	before := request.Header.Clone()
-
-	if response := send(t, newClient(t, cfg), request); response.Status != 200 || response.Reason != webhook.ReasonOK {
-		t.Fatalf("got %+v", response)
-	}
-	sent := <-got
-	if sent.body != string(request.Body) {
-		t.Errorf("body %q, want %q", sent.body, request.Body)
-	}
-	lines := strings.Split(strings.TrimSuffix(sent.head, "\r\n\r\n"), "\r\n")
-	slices.Sort(lines[1:])
+	client := newClient(t, cfg)
 	want := []string{
 		"POST /hook?a=b&c=%20d HTTP/1.1",
 		fmt.Sprintf("Content-Length: %d", len(request.Body)),
@@ -51,11 +41,19 @@ func TestWhatAReceiverGets(t *testing.T) {
 		"Webhook-Id: evt_1", "Webhook-Signature: v1,c2ln", "Webhook-Timestamp: 1767225600",
 		"X-Team: blue",
 	}
-	if !slices.Equal(lines, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
-	}
-	if fmt.Sprint(before) != fmt.Sprint(request.Header) {
-		t.Errorf("the caller's header was changed: %v", request.Header)
+	for range 2 { // the same request may be sent again
+		if response := send(t, client, request); response.Status != 200 || response.Reason != webhook.ReasonOK {
+			t.Fatalf("got %+v", response)
+		}
+		sent := <-got
+		if sent.body != string(request.Body) {
+			t.Errorf("body %q, want %q", sent.body, request.Body)
+		}
+		lines := strings.Split(strings.TrimSuffix(sent.head, "\r\n\r\n"), "\r\n")
+		slices.Sort(lines[1:])
+		if !slices.Equal(lines, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
 // net/http repeats a request that HTTP/2 says was not processed, or whose idle
@@ -49,6 +51,8 @@ type tries struct {
 	mu           sync.Mutex
 	posts, dials int
 	refused      bool
+	late         bool
+	stuck        *time.Timer
 	using        *meter
 }
 
@@ -127,18 +131,35 @@ func (t *tries) again() (io.ReadCloser, error) {
 	return t.open(), nil
 }
 
-// spent tells whether the attempt ended because it wanted more than it may have.
-func (t *tries) spent() bool {
+// reasonOf says why the attempt got no answer.
+func (t *tries) reasonOf(ctx context.Context, err error, reached progress) webhook.Reason {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.refused
+	switch {
+	case t.refused:
+		return webhook.ReasonReset // it wanted more than it may have
+	case t.late:
+		return webhook.ReasonTimeout
+	}
+	return reasonOf(ctx, err, reached)
 }
 
 // end gives the connection up.
 func (t *tries) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.stuck != nil {
+		t.stuck.Stop()
+	}
 	t.use(nil)
+}
+
+// expire ends the attempt at its deadline.
+func (t *tries) expire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.late, t.stuck = true, time.AfterFunc(stuckGrace, t.cut)
+	t.cancel()
 }
 
 // cut closes the connection under an attempt that has missed its deadline: with

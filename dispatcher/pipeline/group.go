@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 )
 
@@ -22,16 +21,21 @@ type Group[T any] struct {
 	flights, most int
 
 	mu      sync.Mutex
-	waiting []*member[T]
+	waiting []*flight[T] // only the last has room
 	flying  int
+}
+
+// flight is what one call does, and for whom.
+type flight[T any] struct {
+	members []member[T]
+	done    chan struct{}
 }
 
 // member is what one caller wants.
 type member[T any] struct {
 	ctx  context.Context // whose end leaves it behind, unless it is on its way
 	item T
-	err  error
-	done chan struct{}
+	err  error // may be read when the flight is done
 }
 
 // NewGroup returns a Group whose work is done by do, for 1 to most items a call, in up to flights calls at once. What became of an
@@ -44,55 +48,77 @@ func NewGroup[T any](flights, most int, do func(context.Context, []T)) *Group[T]
 // Do has the item done and returns when it is, with [ErrBroken] if it was not, or with ctx's error when ctx has ended: then what
 // is on its way may still be done, and nobody may read what it points to; the rest is not begun any more.
 func (g *Group[T]) Do(ctx context.Context, item T) error {
-	own := &member[T]{ctx: ctx, item: item, done: make(chan struct{})}
-	g.mu.Lock()
-	g.waiting = append(g.waiting, own)
-	if g.flying < g.flights {
-		g.flying++
-		go g.fly()
-	}
-	g.mu.Unlock()
+	f, place := g.book(member[T]{ctx: ctx, item: item})
 	select {
-	case <-own.done:
-		return own.err
+	case <-f.done:
+		return f.members[place].err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// Waiting is how many callers wait for the next call.
-func (g *Group[T]) Waiting() int {
+// book gives a member a place in the last flight that waits.
+func (g *Group[T]) book(m member[T]) (f *flight[T], place int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.waiting)
+	if last := len(g.waiting) - 1; last >= 0 && len(g.waiting[last].members) < g.most {
+		f = g.waiting[last]
+	} else {
+		f = &flight[T]{done: make(chan struct{})}
+		g.waiting = append(g.waiting, f)
+	}
+	f.members = append(f.members, m)
+	if g.flying < g.flights {
+		g.flying++
+		go g.fly()
+	}
+	return f, len(f.members) - 1
+}
+
+// Waiting is how many callers wait for the next call.
+func (g *Group[T]) Waiting() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, f := range g.waiting {
+		n += len(f.members)
+	}
+	return n
 }
 
 // fly does what waits until nothing does.
 func (g *Group[T]) fly() {
 	for {
-		batch := g.board()
-		if len(batch) == 0 {
+		f := g.next()
+		if f == nil {
 			return
 		}
-		// What a call was too slow for is not to keep it from what is waited for.
-		g.call(slices.DeleteFunc(batch, func(m *member[T]) bool { return m.ctx.Err() != nil }))
+		g.call(f.members)
+		close(f.done)
 	}
 }
 
-// board answers who goes with the next call; nobody: there is none.
-func (g *Group[T]) board() []*member[T] {
+// next is the flight that leaves now: nobody has a place in it after that. nil: there is none.
+func (g *Group[T]) next() *flight[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	batch := g.waiting[:min(len(g.waiting), g.most)]
-	g.waiting = g.waiting[len(batch):]
-	if len(batch) == 0 {
+	if len(g.waiting) == 0 {
 		g.waiting = nil
 		g.flying--
+		return nil
 	}
-	return batch
+	f := g.waiting[0]
+	g.waiting = g.waiting[1:]
+	return f
 }
 
-func (g *Group[T]) call(batch []*member[T]) {
+// call does what is wanted, but for those who left: what a call was too slow for is not to keep it from what is waited for.
+func (g *Group[T]) call(members []member[T]) {
+	batch := make([]*member[T], 0, len(members))
+	for i := range members {
+		if m := &members[i]; m.ctx.Err() == nil {
+			batch = append(batch, m)
+		}
+	}
 	if len(batch) == 0 {
 		return
 	}
@@ -101,7 +127,6 @@ func (g *Group[T]) call(batch []*member[T]) {
 		if m.err = err; err != nil && len(batch) > 1 {
 			m.err = g.try([]*member[T]{m})
 		}
-		close(m.done)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // part, and what goes first when room is needed.
 const formatAnswer = '1'
 
-func packAnswer(a webhook.Attempt) (string, error) {
+func packAnswer(a *webhook.Attempt) (string, error) {
 	if len(a.ResponseHeader) == 0 && len(a.ResponseBody) == 0 {
 		return "", nil
 	}

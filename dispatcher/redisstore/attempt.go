@@ -38,7 +38,7 @@ type packedAttempt struct {
 }
 
 // packAttempt packs an attempt, and apart from it what was answered; empty when nothing is kept of that.
-func packAttempt(a webhook.Attempt) (packed, answer string, err error) {
+func packAttempt(a *webhook.Attempt) (packed, answer string, err error) {
 	if answer, err = packAnswer(a); err != nil {
 		return "", "", err
 	}

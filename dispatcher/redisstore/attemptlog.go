@@ -204,12 +204,12 @@ func readPlaces(ctx context.Context, brand string, places []place) read {
 
 // RecordTest implements [webhook.Store].
 func (s *Store) RecordTest(ctx context.Context, a webhook.Attempt) error {
-	packed, answer, err := packAttempt(a)
+	packed, answer, err := packAttempt(&a)
 	if err != nil {
 		return err
 	}
 	k := keysOfEndpoint(a.Ref.Endpoint())
-	_, err = s.one(ctx, "record test", call{scriptTest, []string{k.attempts, k.records + a.Ref.EventID, k.answers}, []any{
+	_, err = s.one(ctx, "record test", call{script: scriptTest, keys: []string{k.attempts, k.records + a.Ref.EventID, k.answers}, args: []any{
 		a.ID, packed, millis(s.cfg.Now().Add(-s.cfg.RetainAttempts)), s.cfg.RetainAttempts.Milliseconds(), answer,
 	}})
 	return err

@@ -67,7 +67,7 @@ func (s *Store) Brands(ctx context.Context, tag int, after string) (brands []str
 // remembers it would not list it again.
 func (s *Store) forgetBrand(ctx context.Context, brand string) error {
 	k := keysOfBrand(brand)
-	_, err := s.one(ctx, "forget brand", call{scriptForget, []string{k.brands, k.index, k.endpoints, k.place},
-		[]any{brand, millis(s.cfg.Now().Add(-2 * listedFor))}})
+	_, err := s.one(ctx, "forget brand", call{script: scriptForget, keys: []string{k.brands, k.index, k.endpoints, k.place},
+		args: []any{brand, millis(s.cfg.Now().Add(-2 * listedFor))}})
 	return err
 }

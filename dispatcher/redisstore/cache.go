@@ -7,7 +7,7 @@ import (
 )
 
 // endpointCache keeps endpoints by revision: Claim says which one is current,
-// so an entry is never served when it is old.
+// so an entry is never served when it is old. Nobody changes one.
 type endpointCache struct {
 	mu      sync.Mutex
 	entries map[webhook.EndpointRef]cachedEndpoint
@@ -15,7 +15,7 @@ type endpointCache struct {
 
 type cachedEndpoint struct {
 	revision string
-	endpoint webhook.Endpoint
+	endpoint *webhook.Endpoint
 }
 
 // cacheSize bounds the cache; beyond it an arbitrary entry goes.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ var claimVerdicts = map[string]webhook.ClaimVerdict{
 // claiming is a claim on its way.
 type claiming struct {
 	run   webhook.Run
-	body  *redis.StringCmd
+	body  string // of the event, packed; empty when it is no longer stored
 	claim webhook.Claim
 	err   error
 }
@@ -45,18 +44,19 @@ func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
 	known, works := make([]cachedEndpoint, len(parts)), make([]work, len(parts))
 	for i, p := range parts {
 		known[i] = s.endpoints.get(p.ref)
-		args := []any{known[i].revision, len(p.items)}
-		for _, c := range p.items {
-			args = append(args, c.run.EventID, c.run.Number, c.run.Failures)
-		}
 		k := keysOfEndpoint(p.ref)
-		works[i] = s.workOn(p.ref, k, k.ofScript(), args)
-	}
-	answers, err := s.runEach(ctx, "claim", scriptClaim, []any{s.cfg.MaxAge.Milliseconds()}, works, func(p redis.Pipeliner) {
-		for _, c := range batch {
-			c.body = p.Get(ctx, keysOfEvent(c.run.Event()).event)
+		w := s.workOn(p.ref, k, k.ofScript(), 2+3*len(p.items))
+		w.args = append(w.args, known[i].revision, len(p.items))
+		for _, c := range p.items {
+			w.args = append(w.args, c.run.EventID, c.run.Number, c.run.Failures)
 		}
+		works[i] = w
+	}
+	var bodies func() error
+	answers, err := s.runEach(ctx, "claim", scriptClaim, []any{s.cfg.MaxAge.Milliseconds()}, works, func(p redis.Pipeliner) {
+		bodies = s.askBodies(ctx, p, batch)
 	})
+	err = cmp.Or(err, bodies())
 	for i, p := range parts {
 		for at, c := range p.items {
 			if c.err = err; err == nil {
@@ -94,59 +94,77 @@ func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) 
 	if claim.Event, err = readBody(c.run.Event(), c.body); err != nil {
 		return err
 	}
-	c.body = nil // what is packed is not to live as long as the claim
-	claim.Number = int(number(text(answer, 1))) + 1
-	claim.Blocked = int(number(text(answer, 2)))
-	claim.Revision = text(all, 0)
-	claim.Panics = int(number(text(answer, 3)))
-	claim.Wait = time.Duration(number(text(answer, 4))) * time.Millisecond
-	claim.Probe, claim.Troubled = text(answer, 5) != "", text(answer, 6) != ""
-	claim.Trigger, claim.OpenedAt = webhook.TriggerDelivery, timeOf(number(text(answer, 8)))
+	c.body = "" // what is packed is not to live as long as the claim
+	claim.Number, claim.OpenedAt = int(number(text(answer, 1)))+1, timeOf(number(text(answer, 2)))
+	claim.Blocked, claim.Panics = int(number(text(answer, 3))), int(number(text(answer, 4)))
+	claim.Wait = time.Duration(number(text(answer, 5))) * time.Millisecond
+	claim.Probe, claim.Troubled = text(answer, 6) != "", text(answer, 7) != ""
+	claim.Trigger = webhook.TriggerDelivery
+	if again := text(answer, 8); again != "" {
+		claim.Trigger, claim.Event.ExpiresAt = webhook.Trigger(again), time.Time{}
+	}
 	claim.WaitedSince = claim.OpenedAt
 	if written := timeOf(number(text(answer, 9))); written.After(claim.OpenedAt) {
 		claim.WaitedSince = written
 	}
 	copy(claim.SpanBefore[:], text(answer, 10))
-	if again := text(answer, 7); again != "" {
-		claim.Trigger, claim.Event.ExpiresAt = webhook.Trigger(again), time.Time{}
-	}
+	claim.Revision = text(all, 0)
 	claim.Endpoint, err = s.claimed(ref, known, all)
 	return err
 }
 
+// askBodies asks for the bodies, and answers what reads them when the answer is there: one command for all where a command may
+// name keys of several tags. What is not a string is no body.
+func (s *Store) askBodies(ctx context.Context, p redis.Pipeliner, batch []*claiming) (read func() error) {
+	keys, of := make([]string, len(batch)), len(batch)
+	for i, c := range batch {
+		keys[i] = keysOfEvent(c.run.Event()).event
+	}
+	if !s.single.Load() {
+		of = 1
+	}
+	var asked []*redis.SliceCmd
+	for some := range slices.Chunk(keys, of) {
+		asked = append(asked, p.MGet(ctx, some...))
+	}
+	return func() error {
+		at := 0
+		for _, cmd := range asked {
+			bodies, err := cmd.Result()
+			if err != nil {
+				return unavailable("claim", err)
+			}
+			for _, body := range bodies {
+				batch[at].body, _ = body.(string)
+				at++
+			}
+		}
+		return nil
+	}
+}
+
 // readBody reads the event; without a payload when its body is no longer stored.
-func readBody(ref webhook.EventRef, body *redis.StringCmd) (webhook.Event, error) {
-	packed, err := body.Bytes()
-	if err == redis.Nil || (err == nil && len(packed) > 0 && packed[0] == formatMarker) {
+func readBody(ref webhook.EventRef, packed string) (webhook.Event, error) {
+	if packed == "" || packed[0] == formatMarker {
 		return webhook.Event{ID: ref.ID, Brand: ref.Brand}, nil
 	}
-	if err != nil {
-		return webhook.Event{}, unavailable("claim", err)
-	}
-	f, err := unpackEvent(ref, packed)
+	e, err := unpack(ref, []byte(packed), nil)
 	if err != nil {
 		return webhook.Event{}, fmt.Errorf("claim: event %s: %w", ref, err)
 	}
-	return f.Event, nil
+	return e, nil
 }
 
 // claimed answers the endpoint as it stands: the known one, or the one that
 // came with the answer because the known one is old.
-func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, all []any) (webhook.Endpoint, error) {
+func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, all []any) (*webhook.Endpoint, error) {
 	if text(all, 2) == "" {
-		return ownCopy(known.endpoint), nil
+		return known.endpoint, nil
 	}
 	e, err := readEndpoint(ref, text(all, 2), text(all, 1), s.cfg.Keys)
 	if err != nil {
-		return e, fmt.Errorf("claim: %w", err)
+		return nil, fmt.Errorf("claim: %w", err)
 	}
-	s.endpoints.put(ref, cachedEndpoint{revision: text(all, 0), endpoint: e})
-	return ownCopy(e), nil
-}
-
-// ownCopy returns the endpoint with slices and maps that the cache does not share.
-func ownCopy(e webhook.Endpoint) webhook.Endpoint {
-	e.EventTypes, e.Secrets = slices.Clone(e.EventTypes), slices.Clone(e.Secrets)
-	e.Metadata, e.Headers = maps.Clone(e.Metadata), maps.Clone(e.Headers)
-	return e
+	s.endpoints.put(ref, cachedEndpoint{revision: text(all, 0), endpoint: &e})
+	return &e, nil
 }

@@ -23,8 +23,8 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		return webhook.Endpoint{}, false, err
 	}
 	answer, err := s.one(ctx, "create endpoint",
-		call{scriptCreate, []string{keysOfEndpoint(e.Ref()).endpoint},
-			[]any{packed, e.DisabledReason, e.MaxInFlight, millis(s.cfg.Now()), e.RateLimit.PerSecond, burstOf(e.RateLimit)}})
+		call{script: scriptCreate, keys: []string{keysOfEndpoint(e.Ref()).endpoint},
+			args: []any{packed, e.DisabledReason, e.MaxInFlight, millis(s.cfg.Now()), e.RateLimit.PerSecond, burstOf(e.RateLimit)}})
 	if err != nil {
 		return webhook.Endpoint{}, false, err
 	}
@@ -64,7 +64,7 @@ func (s *Store) relist(ctx context.Context, ref webhook.EndpointRef) error {
 
 // enlist adds the id to the brand's list. Errors: [webhook.ErrLimit].
 func (s *Store) enlist(ctx context.Context, ref webhook.EndpointRef) error {
-	member := call{scriptMember, []string{keysOfBrand(ref.Brand).endpoints}, []any{ref.ID, s.cfg.EndpointsPerBrand}}
+	member := call{script: scriptMember, keys: []string{keysOfBrand(ref.Brand).endpoints}, args: []any{ref.ID, s.cfg.EndpointsPerBrand}}
 	for try := range 2 {
 		added, err := s.one(ctx, "create endpoint", member)
 		if err != nil || added == int64(1) {

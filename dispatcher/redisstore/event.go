@@ -80,25 +80,31 @@ func digest(e webhook.Event) []byte {
 }
 
 // unpackEvent reads what packEvent wrote. Errors: errFormat, also when damaged.
-func unpackEvent(ref webhook.EventRef, packed []byte) (webhook.Fanout, error) {
+func unpackEvent(ref webhook.EventRef, packed []byte) (f webhook.Fanout, err error) {
+	f.Event, err = unpack(ref, packed, func(id string) { f.Endpoints = append(f.Endpoints, id) })
+	return f, err
+}
+
+// unpack hands the ids of the endpoints on one by one, unless toEach is nil.
+func unpack(ref webhook.EventRef, packed []byte, toEach func(id string)) (webhook.Event, error) {
 	r, trace, err := afterStart(packed)
 	if err != nil {
-		return webhook.Fanout{}, err
+		return webhook.Event{}, err
 	}
 	e := webhook.Event{ID: ref.ID, Brand: ref.Brand, Trace: trace}
 	e.PublishedAt = timeOf(int64(r.uvarint()))
 	e.ExpiresAt = timeOf(int64(r.uvarint()))
 	e.Type = r.text()
-	f := webhook.Fanout{}
 	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		f.Endpoints = append(f.Endpoints, r.text())
+		if id := r.bytes(); toEach != nil && !r.bad {
+			toEach(string(id))
+		}
 	}
 	if r.bad {
-		return webhook.Fanout{}, errFormat
+		return webhook.Event{}, errFormat
 	}
 	e.Payload = bytes.Clone(r.rest)
-	f.Event = e
-	return f, nil
+	return e, nil
 }
 
 // afterStart reads a packed event up to its times. Errors: errFormat.
@@ -137,19 +143,24 @@ func (r *reader) uvarint() uint64 {
 	return n
 }
 
-func (r *reader) text() string {
+func (r *reader) text() string { return string(r.bytes()) }
+
+// bytes answers what a text takes, of what is read.
+func (r *reader) bytes() []byte {
 	n := r.uvarint()
 	if n > uint64(len(r.rest)) {
 		r.bad, r.rest = true, nil
-		return ""
+		return nil
 	}
-	text := string(r.rest[:n])
+	text := r.rest[:n]
 	r.rest = r.rest[n:]
 	return text
 }
 
-// number reads decimal digits that a script wrote; 0 when there are none.
 func number(text string) int64 {
+	if text == "" { // the common case of what may be there, whose error would cost more than a number
+		return 0
+	}
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
 }

@@ -59,13 +59,13 @@ func Waiting(s *Store) int {
 }
 
 // RecordTogether has one script record several settlements.
-func RecordTogether(ctx context.Context, s *Store, all ...webhook.Settlement) ([]webhook.Release, error) {
+func RecordTogether(ctx context.Context, s *Store, all ...*webhook.Settlement) ([]webhook.Release, error) {
 	batch := make([]*recording, len(all))
 	for i, set := range all {
 		batch[i] = &recording{set: set}
 		if set.Attempt != nil {
 			var err error
-			if batch[i].packed, batch[i].answer, err = packAttempt(*set.Attempt); err != nil {
+			if batch[i].packed, batch[i].answer, err = packAttempt(set.Attempt); err != nil {
 				return nil, err
 			}
 		}

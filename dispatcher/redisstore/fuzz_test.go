@@ -45,7 +45,7 @@ func FuzzUnpackEvent(f *testing.F) {
 
 func FuzzUnpackAttempt(f *testing.F) {
 	for _, a := range goldenAttempts() {
-		packed, answer, err := redisstore.PackAttempt(a)
+		packed, answer, err := redisstore.PackAttempt(&a)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func FuzzUnpackAttempt(f *testing.F) {
 		if err != nil {
 			return
 		}
-		packed, answer, err = redisstore.PackAttempt(got)
+		packed, answer, err = redisstore.PackAttempt(&got)
 		if err != nil {
 			t.Fatalf("what was read cannot be packed: %v", err)
 		}

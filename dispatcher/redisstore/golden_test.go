@@ -96,7 +96,7 @@ func goldenAttempts() map[string]webhook.Attempt {
 
 func TestAPackedAttemptIsStable(t *testing.T) {
 	for name, want := range goldenAttempts() {
-		packed, answer, err := redisstore.PackAttempt(want)
+		packed, answer, err := redisstore.PackAttempt(&want)
 		if err != nil {
 			t.Fatal(err)
 		}

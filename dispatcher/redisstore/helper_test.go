@@ -156,8 +156,8 @@ func (w *world) settle(run webhook.Run, v webhook.Verdict) []webhook.Run {
 	return runs
 }
 
-func settlementOf(run webhook.Run, v webhook.Verdict, at time.Time) webhook.Settlement {
-	s := webhook.Settlement{Run: run, Verdict: v}
+func settlementOf(run webhook.Run, v webhook.Verdict, at time.Time) *webhook.Settlement {
+	s := &webhook.Settlement{Run: run, Verdict: v}
 	if v.Outcome == "" {
 		return s
 	}

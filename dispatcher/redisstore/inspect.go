@@ -25,9 +25,9 @@ func (s *Store) Tags() int { return tags }
 func (s *Store) Survey(ctx context.Context, tag int) (webhook.Survey, error) {
 	prefix := tagPrefix(tag)
 	now := s.cfg.Now()
-	answer, err := s.one(ctx, "survey", call{scriptSurvey,
-		[]string{prefix + "lock", prefix + "admitting", prefix + "due"},
-		[]any{millis(now), millis(now.Add(-unseenFor)), lockFor.Milliseconds(), inspectMost}})
+	answer, err := s.one(ctx, "survey", call{script: scriptSurvey,
+		keys: []string{prefix + "lock", prefix + "admitting", prefix + "due"},
+		args: []any{millis(now), millis(now.Add(-unseenFor)), lockFor.Milliseconds(), inspectMost}})
 	if err != nil {
 		return webhook.Survey{}, err
 	}

@@ -213,8 +213,8 @@ func readJob(id, packed, at, begun string) (webhook.TakenJob, error) {
 // TakeJob implements [webhook.Store].
 func (s *Store) TakeJob(ctx context.Context, owner string) (webhook.TakenJob, bool, error) {
 	k, now := keysOfJobs(), s.cfg.Now()
-	answer, err := s.one(ctx, "take job", call{scriptTake, []string{k.running},
-		[]any{millis(now), millis(now.Add(ownedFor)), owner, k.prefix}})
+	answer, err := s.one(ctx, "take job", call{script: scriptTake, keys: []string{k.running},
+		args: []any{millis(now), millis(now.Add(ownedFor)), owner, k.prefix}})
 	if err != nil {
 		return webhook.TakenJob{}, false, err
 	}
@@ -253,7 +253,7 @@ func (s *Store) CancelJob(ctx context.Context, id string) error {
 
 func (s *Store) saveJob(ctx context.Context, id, owner, at string, state webhook.JobState, until time.Time) (bool, error) {
 	k := keysOfJobs()
-	answer, err := s.one(ctx, "save job", call{scriptSave, []string{k.running, k.prefix + id},
-		[]any{millis(s.cfg.Now()), millis(until), owner, id, at, string(state), s.jobsFor().Milliseconds()}})
+	answer, err := s.one(ctx, "save job", call{script: scriptSave, keys: []string{k.running, k.prefix + id},
+		args: []any{millis(s.cfg.Now()), millis(until), owner, id, at, string(state), s.jobsFor().Milliseconds()}})
 	return answer == int64(1), err
 }

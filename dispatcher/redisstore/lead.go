@@ -37,7 +37,7 @@ var scriptUnlead = script("unlead")
 
 // Unlead has another process speak for all from now on, if owner does. Errors: [webhook.ErrUnavailable].
 func (s *Store) Unlead(ctx context.Context, owner string) error {
-	_, err := s.one(ctx, "unlead", call{scriptUnlead, []string{keyOfLead()}, []any{owner}})
+	_, err := s.one(ctx, "unlead", call{script: scriptUnlead, keys: []string{keyOfLead()}, args: []any{owner}})
 	return err
 }
 

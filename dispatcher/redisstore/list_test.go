@@ -136,7 +136,8 @@ func (w *world) crowd() {
 	_, err = w.rdb.Pipelined(w.Context(), func(p redis.Pipeliner) error {
 		for _, key := range keysOf(w, w.rdb, "a") {
 			for range 2400 {
-				packed, _, err := redisstore.PackAttempt(testOf("a", w.clock.Now()))
+				test := testOf("a", w.clock.Now())
+				packed, _, err := redisstore.PackAttempt(&test)
 				w.must(err)
 				p.XAdd(w.Context(), &redis.XAddArgs{Stream: key, Values: []string{"a", packed}})
 			}

@@ -42,8 +42,8 @@ func (s *Store) publishing(of []numbered) publishing {
 		deliveries += len(f.Endpoints)
 	}
 	args := make([]any, 0, 9+6*len(of)+4*len(to)+deliveries)
-	args = append(args, millis(now), "", "", s.openFor().Milliseconds(), s.cfg.MaxInFlight, "",
-		s.cfg.RetainDelivered.Milliseconds(), strconv.FormatInt(millis(now.Add(-s.openFor())), 10), len(of))
+	args = append(args, s.head("", "", "")...)
+	args = append(args, s.cfg.RetainDelivered.Milliseconds(), strconv.FormatInt(millis(now.Add(-s.openFor())), 10), len(of))
 	for _, f := range of {
 		e, k, kind := f.Event, keysOfEvent(f.Event.Ref()), ""
 		if f.AtOnce {

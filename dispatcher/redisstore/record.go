@@ -11,7 +11,7 @@ import (
 
 // recording is a settlement on its way.
 type recording struct {
-	set            webhook.Settlement
+	set            *webhook.Settlement
 	packed, answer string // the attempt, and what was answered to it
 	release        webhook.Release
 	err            error
@@ -22,7 +22,7 @@ type recordings portion[*recording]
 
 // Record implements [webhook.Store]. What ends at the same time is recorded by one script, with the releases of each
 // endpoint in the answer to one of its own.
-func (s *Store) Record(ctx context.Context, set webhook.Settlement) (webhook.Release, error) {
+func (s *Store) Record(ctx context.Context, set *webhook.Settlement) (webhook.Release, error) {
 	if set.Verdict.State == webhook.StateDead {
 		if err := s.keepBody(ctx, set.Run.Event()); err != nil {
 			return webhook.Release{}, err
@@ -31,7 +31,7 @@ func (s *Store) Record(ctx context.Context, set webhook.Settlement) (webhook.Rel
 	r := &recording{set: set}
 	if set.Attempt != nil {
 		var err error
-		if r.packed, r.answer, err = packAttempt(*set.Attempt); err != nil {
+		if r.packed, r.answer, err = packAttempt(set.Attempt); err != nil {
 			return webhook.Release{}, err
 		}
 	}
@@ -57,12 +57,13 @@ func (s *Store) recordAll(ctx context.Context, batch []*recording) {
 	}
 	works := make([]work, len(parts))
 	for i, p := range parts {
-		args := []any{len(p.items)}
-		for _, r := range p.items {
-			args = r.appendArgs(args)
-		}
 		k := keysOfEndpoint(p.ref)
-		works[i] = s.workOn(p.ref, k, k.ofScript(k.attempts, k.dead, k.answers), args)
+		w := s.workOn(p.ref, k, k.ofScript(k.attempts, k.dead, k.answers), 1+successArgs*len(p.items))
+		w.args = append(w.args, len(p.items))
+		for _, r := range p.items {
+			w.args = r.appendArgs(w.args)
+		}
+		works[i] = w
 	}
 	now := s.cfg.Now()
 	answers, err := s.runEach(ctx, "record", scriptRecord, []any{
@@ -97,6 +98,9 @@ func (p recordings) read(err error, answer []any) {
 		}
 	}
 }
+
+// successArgs is how many arguments a success has.
+const successArgs = 11
 
 // appendArgs adds what lua/record.lua reads of a settlement: what a success does not have only where there is any of it.
 func (r *recording) appendArgs(args []any) []any {

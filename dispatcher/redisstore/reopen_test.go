@@ -108,7 +108,7 @@ func TestAReplayWithoutARecordEnds(t *testing.T) {
 	if len(b.Doomed) != 1 {
 		t.Fatalf("doomed %+v", b.Doomed)
 	}
-	_, err = w.Record(t.Context(), webhook.Settlement{Run: webhook.Run{DeliveryRef: b.Doomed[0].Ref},
+	_, err = w.Record(t.Context(), &webhook.Settlement{Run: webhook.Run{DeliveryRef: b.Doomed[0].Ref},
 		Verdict: webhook.Verdict{State: b.Doomed[0].State, DeathReason: b.Doomed[0].Death}})
 	w.must(err)
 	if h := w.health(ref); h.Waiting != 0 {

@@ -93,7 +93,7 @@ func (s *Store) writeMarkers(ctx context.Context, events []*past) (int, error) {
 	for _, e := range events {
 		if !e.gone && e.over {
 			k := keysOfEvent(e.ref)
-			calls = append(calls, call{scriptMarker, []string{k.event, k.admitting}, []any{e.start, e.ref.String(), holdFor.Seconds()}})
+			calls = append(calls, call{script: scriptMarker, keys: []string{k.event, k.admitting}, args: []any{e.start, e.ref.String(), holdFor.Seconds()}})
 			of = append(of, e)
 		}
 	}

@@ -72,16 +72,43 @@ type call struct {
 	script luaScript
 	keys   []string
 	args   []any
+	works  []work // whose keys, and then arguments, come behind
+}
+
+// command is the call as it is sent.
+func (c call) command(ctx context.Context) *redis.Cmd {
+	keys, args := len(c.keys), len(c.args)
+	for _, w := range c.works {
+		keys, args = keys+len(w.keys), args+len(w.args)
+	}
+	all := make([]any, 0, 3+keys+args)
+	all = append(all, "evalsha", c.script.sha, keys)
+	add := func(keys []string) {
+		for _, key := range keys {
+			all = append(all, key)
+		}
+	}
+	add(c.keys)
+	for _, w := range c.works {
+		add(w.keys)
+	}
+	all = append(all, c.args...)
+	for _, w := range c.works {
+		all = append(all, w.args...)
+	}
+	return redis.NewCmd(ctx, all...)
 }
 
 // endpointCall adds the keys and arguments that lua/endpoint.lua names.
 func (s *Store) endpointCall(sc luaScript, ref webhook.EndpointRef, more []string, args ...any) call {
 	k := keysOfEndpoint(ref)
-	head := []any{
-		millis(s.cfg.Now()), k.records, s.cfg.QueueFor(ref),
-		s.openFor().Milliseconds(), s.cfg.MaxInFlight, k.member,
-	}
-	return call{script: sc, keys: k.ofScript(more...), args: append(head, args...)}
+	return call{script: sc, keys: k.ofScript(more...), args: s.head(k.records, s.cfg.QueueFor(ref), k.member, args...)}
+}
+
+// head are the arguments that lua/endpoint.lua names, and more behind them. What is said of an endpoint is empty for a script
+// that works on several.
+func (s *Store) head(records, queue, member string, more ...any) []any {
+	return append(append(make([]any, 0, 6+len(more)), millis(s.cfg.Now()), records, queue, s.openFor().Milliseconds(), s.cfg.MaxInFlight, member), more...)
 }
 
 // run sends the calls, and what also adds, in one pipeline, and returns the
@@ -108,7 +135,8 @@ func runOn(ctx context.Context, rdb redis.Cmdable, send func(context.Context, re
 	also ...func(redis.Pipeliner)) ([]any, error) {
 	cmds, p := make([]*redis.Cmd, len(calls)), rdb.Pipeline()
 	for i, c := range calls {
-		cmds[i] = p.EvalSha(ctx, c.script.sha, c.keys, c.args...)
+		cmds[i] = c.command(ctx)
+		_ = p.Process(ctx, cmds[i]) // it only queues
 	}
 	for _, add := range also {
 		add(p)
@@ -149,7 +177,8 @@ func loadAndRepeat(ctx context.Context, rdb redis.Cmdable, calls []call, cmds []
 				return err
 			}
 		}
-		cmds[i] = again.EvalSha(ctx, calls[i].script.sha, calls[i].keys, calls[i].args...)
+		cmds[i] = calls[i].command(ctx)
+		_ = again.Process(ctx, cmds[i])
 	}
 	for _, add := range also {
 		add(again)

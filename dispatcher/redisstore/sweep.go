@@ -25,7 +25,7 @@ func (s *Store) Turn(ctx context.Context, tag int, owner string, lasts time.Dura
 }
 
 func (s *Store) turn(ctx context.Context, key, owner string, lasts time.Duration) (bool, error) {
-	answer, err := s.one(ctx, "turn", call{scriptTurn, []string{key}, []any{millis(s.cfg.Now()), lasts.Milliseconds(), owner}})
+	answer, err := s.one(ctx, "turn", call{script: scriptTurn, keys: []string{key}, args: []any{millis(s.cfg.Now()), lasts.Milliseconds(), owner}})
 	return answer == int64(1), err
 }
 
@@ -82,7 +82,7 @@ func (s *Store) sweepIndex(ctx context.Context, brand string) (more bool, err er
 	if next == l || next.after == "" { // nothing is in the index yet
 		return done.more, nil
 	}
-	_, err = s.one(ctx, "sweep", call{scriptPlace, []string{keysOfBrand(brand).place}, []any{packLap(next), s.openFor().Milliseconds()}})
+	_, err = s.one(ctx, "sweep", call{script: scriptPlace, keys: []string{keysOfBrand(brand).place}, args: []any{packLap(next), s.openFor().Milliseconds()}})
 	return done.more, err
 }
 
@@ -154,7 +154,7 @@ type trimmed struct {
 }
 
 func trimCall(stream string, before int64) call {
-	return call{scriptTrim, []string{stream}, []any{before, trimMost}}
+	return call{script: scriptTrim, keys: []string{stream}, args: []any{before, trimMost}}
 }
 
 func trimOf(answer any) trimmed {

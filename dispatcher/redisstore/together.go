@@ -86,26 +86,22 @@ type work struct {
 	args []any
 }
 
-// workOn adds the arguments that every such script wants.
-func (s *Store) workOn(ref webhook.EndpointRef, k endpointKeys, keys []string, args []any) work {
-	return work{keys: keys, args: append([]any{k.records, s.cfg.QueueFor(ref), k.member}, args...)}
+// workOn begins the work on an endpoint by the arguments that every such script wants, with room for so many more.
+func (s *Store) workOn(ref webhook.EndpointRef, k endpointKeys, keys []string, more int) work {
+	return work{keys: keys, args: append(make([]any, 0, 3+more), k.records, s.cfg.QueueFor(ref), k.member)}
 }
 
 // runEach runs a script that works on several endpoints, and answers what it says of each: one call for all where a script may
 // touch keys of several tags, else one for each, in one pipeline.
 func (s *Store) runEach(ctx context.Context, verb string, sc luaScript, common []any, works []work, also ...func(redis.Pipeliner)) ([]any, error) {
-	head := append([]any{millis(s.cfg.Now()), "", "", s.openFor().Milliseconds(), s.cfg.MaxInFlight, ""}, common...)
-	var calls []call
-	keys, args := 0, len(head)
-	for _, w := range works {
-		keys, args = keys+len(w.keys), args+len(w.args)
-	}
-	for i, w := range works {
-		if i == 0 || !s.single.Load() {
-			calls = append(calls, call{script: sc, keys: make([]string, 0, keys), args: append(make([]any, 0, args), head...)})
+	all := call{script: sc, args: s.head("", "", "", common...), works: works}
+	calls := []call{all}
+	if !s.single.Load() {
+		calls = make([]call, len(works))
+		for i := range works {
+			calls[i] = all
+			calls[i].works = works[i : i+1]
 		}
-		c := &calls[len(calls)-1]
-		c.keys, c.args = append(c.keys, w.keys...), append(c.args, w.args...)
 	}
 	answers, err := runOn(ctx, s.rdb, alone, verb, calls, also...)
 	if s.isSharded(err) {
@@ -114,9 +110,9 @@ func (s *Store) runEach(ctx context.Context, verb string, sc luaScript, common [
 	if err != nil {
 		return nil, err
 	}
-	all := flat(answers)
-	if len(all) != len(works) {
+	each := flat(answers)
+	if len(each) != len(works) {
 		return nil, errors.New(verb + ": unexpected answer")
 	}
-	return all, nil
+	return each, nil
 }

@@ -65,7 +65,7 @@ func TestTogetherIsOneAfterTheOther(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
 			runs := both(one, many, 3, 50)
 			rng.Shuffle(len(runs), func(i, j int) { runs[i], runs[j] = runs[j], runs[i] })
-			var all []webhook.Settlement
+			var all []*webhook.Settlement
 			for _, run := range runs {
 				s := settlementOf(run, anyVerdict(rng, one.clock.Now()), one.clock.Now())
 				if s.Attempt.Duration = time.Duration(rng.IntN(1500)) * time.Millisecond; s.Verdict.State == webhook.StateDelivered {
@@ -137,7 +137,7 @@ func (w *world) standing() map[string]any {
 // Each endpoint of a batch gets what its own answers made room for, once, and a repetition the same again.
 func TestTogetherReleases(t *testing.T) {
 	w := newWorld(t, redisstore.Config{MaxInFlight: 16})
-	var batch []webhook.Settlement
+	var batch []*webhook.Settlement
 	for _, id := range []string{"a", "b", "c"} {
 		w.widen(w.endpoint(id))
 		for i := range 16 {
@@ -189,7 +189,7 @@ func TestTogetherReleases(t *testing.T) {
 // A breaker that opens and an endpoint that is gone are told to who brought it about.
 func TestTogetherTellsWho(t *testing.T) {
 	w := newWorld(t, redisstore.Config{})
-	var batch []webhook.Settlement
+	var batch []*webhook.Settlement
 	for _, id := range []string{"a", "b", "c"} {
 		w.widen(w.endpoint(id))
 		for i := range 5 {
@@ -230,7 +230,7 @@ func TestTogetherWithOneThatIsDamaged(t *testing.T) {
 	broken, well := w.endpoint("a"), w.endpoint("b")
 	runs := []webhook.Run{w.run("e0", "a"), w.run("e1", "b"), w.run("e2", "b")}
 	w.must(w.client.Set(t.Context(), redisstore.OutKey(broken), "of another kind", 0).Err())
-	var batch []webhook.Settlement
+	var batch []*webhook.Settlement
 	for _, run := range runs {
 		batch = append(batch, settlementOf(run, delivered(), w.clock.Now()))
 	}
@@ -262,7 +262,7 @@ func TestTogetherWithADamagedRecord(t *testing.T) {
 			t.Errorf("claim of %s: %d, %v", runs[i].EventID, c.Verdict, errs[i])
 		}
 	}
-	var batch []webhook.Settlement
+	var batch []*webhook.Settlement
 	for i, run := range runs {
 		v := delivered()
 		if i == 1 {

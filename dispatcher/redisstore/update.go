@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
@@ -105,4 +106,11 @@ func (s *Store) replace(ctx context.Context, e webhook.Endpoint, revision string
 	default:
 		return freed, false, nil
 	}
+}
+
+// ownCopy returns the endpoint with slices and maps of its own.
+func ownCopy(e webhook.Endpoint) webhook.Endpoint {
+	e.EventTypes, e.Secrets = slices.Clone(e.EventTypes), slices.Clone(e.Secrets)
+	e.Metadata, e.Headers = maps.Clone(e.Metadata), maps.Clone(e.Headers)
+	return e
 }

@@ -153,7 +153,7 @@ var gateTests = map[string]func(*T){
 		run := t.runOf("e1", "a")
 		revision := t.wantClaim(run, webhook.ClaimGo).Revision
 		for range breakerFailures { // as of several in flight
-			_, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: t.attempt(run, asked), Verdict: asked, Revision: revision})
+			_, err := t.Record(t.Context(), &webhook.Settlement{Run: run, Attempt: t.attempt(run, asked), Verdict: asked, Revision: revision})
 			t.must(err)
 		}
 		t.admit(t.event("waits"), "a")

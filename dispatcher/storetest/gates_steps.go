@@ -22,7 +22,7 @@ func (t *T) answer(run webhook.Run, v webhook.Verdict, took time.Duration) webho
 	c := t.wantClaim(run, webhook.ClaimGo)
 	a := t.attempt(run, v)
 	a.StartedAt, a.Duration = t.now().Add(-took), took
-	r, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v, Revision: c.Revision})
+	r, err := t.Record(t.Context(), &webhook.Settlement{Run: run, Attempt: a, Verdict: v, Revision: c.Revision})
 	t.must(err)
 	return r
 }
@@ -40,7 +40,7 @@ func (t *T) late(run webhook.Run, v webhook.Verdict, took time.Duration) webhook
 	t.Helper()
 	a := t.attempt(run, v)
 	a.StartedAt, a.Duration = t.now().Add(-took), took
-	r, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v, Revision: t.revision(run)})
+	r, err := t.Record(t.Context(), &webhook.Settlement{Run: run, Attempt: a, Verdict: v, Revision: t.revision(run)})
 	t.must(err)
 	return r
 }

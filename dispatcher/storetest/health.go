@@ -39,7 +39,7 @@ var healthTests = map[string]func(*T){
 		}{{good, 20 * time.Millisecond, delivered()}, {bad, 3 * time.Second, t.retryIn(time.Hour)}} {
 			a := t.attempt(s.run, s.v)
 			a.Duration = s.took
-			_, err := t.Record(t.Context(), webhook.Settlement{Run: s.run, Attempt: a, Verdict: s.v})
+			_, err := t.Record(t.Context(), &webhook.Settlement{Run: s.run, Attempt: a, Verdict: s.v})
 			t.must(err)
 		}
 		want := webhook.Traffic{Attempts: 2, Delivered: 1, Mean: 1510 * time.Millisecond, Max: 3 * time.Second, Busy: 3020. / 3600000}

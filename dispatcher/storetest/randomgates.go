@@ -262,7 +262,7 @@ func (w *gateWalk) finish(v webhook.Verdict) {
 	a := w.attempt(f.run, v)
 	a.StartedAt, a.Duration = f.began, w.now().Sub(f.began)
 	s := webhook.Settlement{Run: f.run, Attempt: a, Verdict: v, Revision: f.claim.Revision}
-	r, err := w.Record(w.Context(), s)
+	r, err := w.Record(w.Context(), &s)
 	w.must(err)
 	w.said("record %s %s %q pause %v: breaker %q, %d runs", f.run.ID(), v.State, v.Signal, !v.PauseUntil.IsZero(), r.Breaker, len(r.Runs))
 	if v.State == webhook.StateRetrying {
@@ -283,7 +283,7 @@ func (w *gateWalk) finish(v webhook.Verdict) {
 		w.broken("what was sent with other settings made the breaker %s", r.Breaker)
 	}
 	w.follow(r)
-	again, err := w.Record(w.Context(), s) // a resent command
+	again, err := w.Record(w.Context(), &s) // a resent command
 	w.must(err)
 	for _, run := range r.Runs {
 		if !slices.Contains(again.Runs, run) {

@@ -144,7 +144,7 @@ var recordTests = map[string]func(*T){
 		gone := dead(webhook.DeathGone)
 		gone.Disable = webhook.DisabledGone
 		settle := func(run webhook.Run, revision string) string {
-			_, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: t.attempt(run, gone), Verdict: gone, Revision: revision})
+			_, err := t.Record(t.Context(), &webhook.Settlement{Run: run, Attempt: t.attempt(run, gone), Verdict: gone, Revision: revision})
 			t.must(err)
 			e, err := t.Endpoint(t.Context(), ref)
 			t.must(err)

@@ -134,11 +134,11 @@ var reopenTests = map[string]func(*T){
 		}
 		ending := webhook.Settlement{Run: webhook.Run{DeliveryRef: b.Doomed[old].Ref},
 			Verdict: webhook.Verdict{State: b.Doomed[old].State, DeathReason: b.Doomed[old].Death}}
-		_, err := t.Record(t.Context(), ending)
+		_, err := t.Record(t.Context(), &ending)
 		t.must(err)
 		t.wantState("e", "a", webhook.StateDead)
 		t.reopen(resending(), webhook.ReopenedSent, "e:a")
-		_, err = t.Record(t.Context(), ending) // another's, or the same command sent once more
+		_, err = t.Record(t.Context(), &ending) // another's, or the same command sent once more
 		t.must(err)
 		t.wantState("e", "a", webhook.StateWaiting)
 	},

@@ -169,7 +169,7 @@ func (t *T) attempt(run webhook.Run, v webhook.Verdict) *webhook.Attempt {
 
 func (t *T) record(a *webhook.Attempt, run webhook.Run, v webhook.Verdict) []webhook.Run {
 	t.Helper()
-	freed, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: a, Verdict: v})
+	freed, err := t.Record(t.Context(), &webhook.Settlement{Run: run, Attempt: a, Verdict: v})
 	runs := freed.Runs
 	t.must(err)
 	return runs

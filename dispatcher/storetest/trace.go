@@ -28,7 +28,7 @@ func (t *T) traced(id string) webhook.Event {
 // settleSpan records an attempt that had a span.
 func (t *T) settleSpan(run webhook.Run, v webhook.Verdict, span webhook.SpanID) {
 	t.Helper()
-	_, err := t.Record(t.Context(), webhook.Settlement{Run: run, Attempt: t.attempt(run, v), Verdict: v, Span: span})
+	_, err := t.Record(t.Context(), &webhook.Settlement{Run: run, Attempt: t.attempt(run, v), Verdict: v, Span: span})
 	t.must(err)
 }
 

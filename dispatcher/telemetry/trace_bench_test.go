@@ -19,7 +19,7 @@ func road(ctx context.Context, t *telemetry.Tracer, attempts int) {
 	var published telemetry.Publishes
 	published, e.Trace = t.Publish(ctx, published, e)
 	published.End(results, nil)
-	claim := webhook.Claim{Event: e, Endpoint: webhook.Endpoint{ID: "ep_1"}, Number: 1}
+	claim := webhook.Claim{Event: e, Endpoint: &endpoint, Number: 1}
 	for range attempts {
 		span := t.Attempt(ctx, &claim)
 		span.Inject(header)
@@ -30,11 +30,12 @@ func road(ctx context.Context, t *telemetry.Tracer, attempts int) {
 }
 
 var (
-	payload = []byte(`{"text":"hello"}`)
-	results = make([]webhook.Result, 1)
-	header  = http.Header{}
-	made    = webhook.Attempt{ID: "att_1", Status: http.StatusOK, Trigger: webhook.TriggerDelivery, Phases: webhook.Phases{FirstByte: time.Millisecond}}
-	verdict = webhook.Verdict{Outcome: webhook.OutcomeDelivered, Reason: webhook.ReasonOK, State: webhook.StateDelivered}
+	endpoint = webhook.Endpoint{ID: "ep_1"}
+	payload  = []byte(`{"text":"hello"}`)
+	results  = make([]webhook.Result, 1)
+	header   = http.Header{}
+	made     = webhook.Attempt{ID: "att_1", Status: http.StatusOK, Trigger: webhook.TriggerDelivery, Phases: webhook.Phases{FirstByte: time.Millisecond}}
+	verdict  = webhook.Verdict{Outcome: webhook.OutcomeDelivered, Reason: webhook.ReasonOK, State: webhook.StateDelivered}
 )
 
 // refused is a caller whose span is not sampled.

@@ -93,8 +93,9 @@ type Claim struct {
 	// Release is set with ClaimParked.
 	Release Release
 	// Event has an empty Payload when its body is no longer stored.
-	Event    Event
-	Endpoint Endpoint
+	Event Event
+	// Endpoint is set with ClaimGo, and shared by many claims: nobody may change it.
+	Endpoint *Endpoint
 	// Revision of Endpoint, for the settlement.
 	Revision string
 }

@@ -43,7 +43,7 @@ func printedValues(secret signer.Secret) map[string]any {
 	return map[string]any{
 		"endpoint": endpoint, "*endpoint": &endpoint, "event": event, "*event": &event, "request": request, "*request": &request,
 		"response": response, "*response": &response, "attempt": attempt, "*attempt": &attempt,
-		"claim": webhook.Claim{Event: event, Endpoint: endpoint}, "fan-out": webhook.Fanout{Event: event},
+		"claim": webhook.Claim{Event: event, Endpoint: &endpoint}, "fan-out": webhook.Fanout{Event: event},
 		"status": webhook.EventStatus{Event: event}, "explanation": webhook.Explanation{Event: event},
 	}
 }

@@ -28,7 +28,7 @@ type Store interface {
 	// means for the endpoint's gates, and answers what it released. Recording an
 	// attempt id twice answers the same runs. A settlement of an old run saves its
 	// attempt, and changes the state only when it was delivered.
-	Record(ctx context.Context, s Settlement) (Release, error)
+	Record(ctx context.Context, s *Settlement) (Release, error)
 	// Park puts a claimed run back into its line: this process has no room for it.
 	// The endpoint gets no more in flight than it has without it, and is woken after delay.
 	Park(ctx context.Context, run Run, delay time.Duration) (Release, error)

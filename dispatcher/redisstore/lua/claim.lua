@@ -9,9 +9,9 @@
 --         {'parked', wake-up}: a gate is closed, the delivery is back in its line
 --         {'newer'}: another version's record
 --         {'cancelled'}, {'expired'}, {'overdue'}: to be recorded as such
---         {'go', attempts so far, blocked in a row, panics in a row, ms to wait for its turn, '1' a probe of the breaker,
---         '1' slow or failing, why it is sent once more ('' it is not), ms when maxAge began; and unless it is the first attempt
---         ms when the record was last written, span of the last attempt that had one ('' none)}
+--         {'go', attempts so far, ms when maxAge began; and where there is any of it: blocked in a row, panics in a row, ms to
+--         wait for its turn, '1' a probe of the breaker, '1' slow or failing, why it is sent once more, ms when the record was
+--         last written, span of the last attempt that had one}
 --         {'failed', why}: something of another kind stands at one of its keys; also alone, of all tasks of an endpoint}
 -- Cost: O(log n) of the endpoint's sets, times the tasks.
 local AGE = tonumber(ARGV[7])
@@ -49,8 +49,12 @@ local function claim(ep, event, run, given, held)
     ep.out = nil
   end
   local troubled = ep.slow or ep.failures > 0 or ep.opened > 0
-  local go = {'go', r[5] or '0', r[6] or '0', r[8] or '0', wait == 0 and '0' or ms(wait), ep.opened > 0 and '1' or '', troubled and '1' or '', r[9] or '', r[3]}
-  if r[12] then go[10], go[11] = r[12], r[13] or '' end
+  local go = {'go', r[5] or '0', r[3]}
+  if r[6] or r[8] or r[9] or r[12] or r[13] or troubled or wait > 0 then
+    go[4], go[5], go[6] = r[6] or '', r[8] or '', ms(wait)
+    go[7], go[8] = ep.opened > 0 and '1' or '', troubled and '1' or ''
+    go[9], go[10], go[11] = r[9] or '', r[12] or '', r[13] or ''
+  end
   return go
 end
 
