@@ -49,6 +49,10 @@ func NewGroup[T any](flights, most int, do func(context.Context, []T)) *Group[T]
 // is on its way may still be done, and nobody may read what it points to; the rest is not begun any more.
 func (g *Group[T]) Do(ctx context.Context, item T) error {
 	f, place := g.book(member[T]{ctx: ctx, item: item})
+	if ctx.Done() == nil { // a select would look at the channel, which all share, once more
+		<-f.done
+		return f.members[place].err
+	}
 	select {
 	case <-f.done:
 		return f.members[place].err
