@@ -101,6 +101,9 @@ func runChild() {
 }
 
 func work() error {
+	if os.Getenv(childRole) == "receive" {
+		return receive()
+	}
 	rdb := redis.NewUniversalClient(redistest.OptionsOf(os.Getenv(childRedis)))
 	if point := os.Getenv(childPoint); point != "" {
 		k, err := newKiller(point)

@@ -3,13 +3,11 @@ package dispatcher_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +22,7 @@ type outage struct {
 	d         *dispatchertest.Dispatcher // does not run: others do the work
 	server    *redistest.Server
 	b         *books
-	down      atomic.Bool
+	away      elsewhere
 	accounts  []*account
 	perSecond float64
 	began     time.Time
@@ -44,29 +42,26 @@ func TestOutageRehearsed(t *testing.T) {
 	o.perSecond = float64(either(perSecond(), 200))
 	warm(t, o.server)
 	if isLong() {
-		defer debug.SetGCPercent(debug.SetGCPercent(400)) // receivers and publisher, whose own collections are nobody's latency
+		defer debug.SetGCPercent(debug.SetGCPercent(400)) // the publisher's, as roomy
 	}
 	o.d = onServer(t, o.server)
 	o.d.Stop()
-	o.down.Store(true)
-	for range endpoints {
-		o.accounts = append(o.accounts, o.b.endpoint(t, o.d, "acme", func(w http.ResponseWriter, _ *http.Request) {
-			if o.down.Load() {
-				w.WriteHeader(http.StatusBadRequest)
-			}
-		}))
+	o.away = startElsewhere(t, endpoints)
+	for _, address := range o.away.addresses {
+		o.accounts = append(o.accounts, o.away.endpoint(t, o.b, o.d, "acme", address))
 	}
 	o.b.endpoint(t, o.d, "live", nil)
 	o.die(events)
 	without := o.live(either(20*time.Second, time.Second), "without", nil)
-	o.down.Store(false)
+	o.away.recover(t)
 	jobs := o.recover(events)
 	with := o.live(5*time.Minute, "with", func() bool { return o.sent(jobs) })
 	t.Logf("live traffic, publish to 2xx: p50 %s, p99 %s; beside the recovery p50 %s, p99 %s", percentile(without, 0.5), percentile(without, 0.99),
 		percentile(with, 0.5), percentile(with, 0.99))
 	t.Logf("while all jobs ran, %.0f deliveries a second were recovered, of %.0f asked for", o.rate(), o.perSecond)
-	o.b.balance(t, o.d, 2*dispatchertest.Patience)
 	o.balance(jobs, events)
+	o.away.enter(t, o.accounts)
+	o.b.balance(t, o.d, 2*dispatchertest.Patience)
 }
 
 // eventsEach is how many there are for each endpoint, perSecond how many deliveries a second are recovered in all.

@@ -46,8 +46,8 @@ type reopening struct {
 
 func (r *reopening) endpoint() webhook.EndpointRef { return r.ref.Endpoint() }
 
-// reopenMost bounds the deliveries of one call, so that its script lets others in.
-const reopenMost = 50
+// reopenMost bounds the deliveries of one call, so that its script lets others in after half a millisecond.
+const reopenMost = 10
 
 // inParts are the deliveries by endpoint, no more than one call's in each.
 func inParts(all []*reopening) []portion[*reopening] {
@@ -92,20 +92,16 @@ func (s *Store) meant(ctx context.Context, all []*reopening, how webhook.Reopeni
 	return some, nil
 }
 
-// reopen has deliveries begin once more, and answers what they released.
+// reopen has deliveries begin once more, and answers what they released. Its calls go one after the other: Redis does all of a
+// pipeline before it lets others in.
 func (s *Store) reopen(ctx context.Context, all []*reopening, how webhook.Reopening) ([]webhook.Release, error) {
-	parts := inParts(all)
-	calls := make([]call, len(parts))
-	for i, p := range parts {
-		calls[i] = s.reopenCall(p, how)
-	}
-	answers, err := s.run(ctx, "reopen", calls)
-	if err != nil {
-		return nil, err
-	}
 	var releases []webhook.Release
-	for i, p := range parts {
-		a := list(answers[i])
+	for _, p := range inParts(all) {
+		answer, err := s.one(ctx, "reopen", s.reopenCall(p, how))
+		if err != nil {
+			return nil, err
+		}
+		a := list(answer)
 		for n, r := range p.items {
 			became := text(sublist(a, 0), n)
 			if became == "newer" {
