@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
@@ -30,6 +31,15 @@ func queueName(lane string, shard int) string { return lane + "-" + strconv.Itoa
 
 // WorksReplays tells whether some of [Config.Serve] are queues of replays; none named are all.
 func WorksReplays(serve []string) bool { return len(serve) == 0 || slices.ContainsFunc(serve, isBulk) }
+
+// WorksReplaysAlone tells whether all of [Config.Serve] are queues of replays.
+func WorksReplaysAlone(serve []string) bool {
+	return len(serve) > 0 && !slices.ContainsFunc(serve, func(name string) bool { return !isBulk(name) })
+}
+
+// ReplayLinger is how long a step of a replay waits for others to share its script: each alone would cost Redis, and by that live
+// deliveries, several times as much.
+const ReplayLinger = 10 * time.Millisecond
 
 func isBulk(queue string) bool { return strings.HasPrefix(queue, LaneBulk) }
 

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -82,8 +81,12 @@ func (q *Queue) start(h *handler) ([]server, error) {
 }
 
 func (q *Queue) clientConfig(name string, h *handler) asynqredis.Config {
+	linger := time.Duration(0)
+	if isBulk(name) {
+		linger = ReplayLinger
+	}
 	return asynqredis.Config{
-		Logger:       q.log,
+		Logger: q.log, Linger: linger,
 		Free:         func() int { return h.free(name) },
 		NoIdleWait:   q.cfg.Switches.NoIdleWait,
 		NoPrefetch:   q.cfg.Switches.NoPrefetch,
@@ -129,7 +132,7 @@ func (q *Queue) replaysMost() int {
 
 // looksAWave is 1 if all queues that are worked are of replays.
 func (q *Queue) looksAWave() int {
-	if slices.ContainsFunc(q.cfg.Serve, func(name string) bool { return !isBulk(name) }) {
+	if !WorksReplaysAlone(q.cfg.Serve) {
 		return looksAWave
 	}
 	return 1

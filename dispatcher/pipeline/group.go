@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // ErrBroken is the error of an item whose work panicked. What the panic said is in the text only where the runtime said it: it
@@ -19,6 +20,7 @@ type Group[T any] struct {
 	do func(context.Context, []T)
 	// flights is how many calls are under way at once, most what one does.
 	flights, most int
+	linger        time.Duration
 
 	mu      sync.Mutex
 	waiting []*flight[T] // only the last has room
@@ -44,6 +46,9 @@ type member[T any] struct {
 func NewGroup[T any](flights, most int, do func(context.Context, []T)) *Group[T] {
 	return &Group[T]{do: do, flights: flights, most: most}
 }
+
+// Linger has a call wait so long for more to come, unless it has all that it may. It is called before the first Do.
+func (g *Group[T]) Linger(d time.Duration) { g.linger = d }
 
 // Do has the item done and returns when it is, with [ErrBroken] if it was not, or with ctx's error when ctx has ended: then what
 // is on its way may still be done, and nobody may read what it points to; the rest is not begun any more.
@@ -92,6 +97,9 @@ func (g *Group[T]) Waiting() (n int) {
 // fly does what waits until nothing does.
 func (g *Group[T]) fly() {
 	for {
+		if g.linger > 0 && g.hasRoom() {
+			time.Sleep(g.linger)
+		}
 		f := g.next()
 		if f == nil {
 			return
@@ -99,6 +107,13 @@ func (g *Group[T]) fly() {
 		g.call(f.members)
 		close(f.done)
 	}
+}
+
+// hasRoom tells whether somebody waits whose flight is not full.
+func (g *Group[T]) hasRoom() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting) > 0 && len(g.waiting[0].members) < g.most
 }
 
 // next is the flight that leaves now: nobody has a place in it after that. nil: there is none.

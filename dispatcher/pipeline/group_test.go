@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.smobi.com/outhook/dispatcher/pipeline"
 )
@@ -47,6 +48,35 @@ func TestGroupGathers(t *testing.T) {
 		callers.Wait()
 		if all := sent(sizes); !slices.Equal(all, []int{1, 1, 4, 16}) {
 			t.Errorf("calls of %v", all)
+		}
+	})
+}
+
+// A group that lingers has the first wait for those that come soon after, but nobody once the call is full.
+func TestGroupLingers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		var when []time.Duration
+		began := time.Now()
+		g := pipeline.NewGroup(1, 3, func(_ context.Context, all []*item) {
+			sizes, when = append(sizes, len(all)), append(when, time.Since(began))
+		})
+		g.Linger(10 * time.Millisecond)
+		var callers sync.WaitGroup
+		for range 5 { // at 0, 4, 8, 12 and 16 ms
+			callers.Go(func() { _ = g.Do(t.Context(), &item{}) })
+			time.Sleep(4 * time.Millisecond)
+		}
+		callers.Wait()
+		for range 7 { // at once
+			callers.Go(func() { _ = g.Do(t.Context(), &item{}) })
+		}
+		callers.Wait()
+		if !slices.Equal(sizes[:2], []int{3, 2}) || when[0] != 10*time.Millisecond || when[1] != 22*time.Millisecond {
+			t.Errorf("calls of %v after %v", sizes, when)
+		}
+		if !slices.Equal(sizes[2:], []int{3, 3, 1}) || when[4]-when[1] != 20*time.Millisecond { // the first of them waited, and the last
+			t.Errorf("calls of %v after %v", sizes, when)
 		}
 	})
 }

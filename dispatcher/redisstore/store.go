@@ -23,6 +23,8 @@ type Config struct {
 	Keys KeyRing
 	// QueueFor names the queue that an endpoint's deliveries are released to. Required.
 	QueueFor func(webhook.EndpointRef) string
+	// Linger is how long claims and records wait for more to share a script with; 0 does not.
+	Linger time.Duration
 	// MaxAge ends an open delivery, counted from its publish. Defaults to 75 h.
 	MaxAge time.Duration
 	// MaxInFlight bounds an endpoint's deliveries in the queue, over all
@@ -97,7 +99,7 @@ func New(cfg Config) (*Store, error) {
 	if single {
 		s.shared = pipeline.New(cfg.Redis)
 	}
-	s.claims, s.records = newTogether(!single, s.claimAll), newTogether(!single, s.recordAll)
+	s.claims, s.records = newTogether(!single, cfg.Linger, s.claimAll), newTogether(!single, cfg.Linger, s.recordAll)
 	s.single.Store(single)
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,11 +21,13 @@ type together[T any] struct {
 	group *pipeline.Group[T] // nil: each by itself
 }
 
-func newTogether[T any](apart bool, all func(context.Context, []T)) together[T] {
+func newTogether[T any](apart bool, linger time.Duration, all func(context.Context, []T)) together[T] {
 	if apart {
 		return together[T]{all: all}
 	}
-	return together[T]{all, pipeline.NewGroup(pipeline.Flights, togetherMost, all)}
+	group := pipeline.NewGroup(pipeline.Flights, togetherMost, all)
+	group.Linger(linger)
+	return together[T]{all, group}
 }
 
 // do returns when the item is done, or with the error of a context that ended first: then nobody may read the item.

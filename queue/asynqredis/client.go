@@ -38,6 +38,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -61,6 +62,9 @@ type Config struct {
 
 	// NoPrefetch takes one task at a time, as Asynq does.
 	NoPrefetch bool
+
+	// Linger is how long the end of a task waits for that of others; 0 does not.
+	Linger time.Duration
 
 	// NoPipelining sends the end of each task by itself. With others it outlives its context in any case.
 	NoPipelining bool
@@ -94,7 +98,7 @@ func New(inner redis.UniversalClient, cfg Config) *Client {
 		}
 	}
 	if !cfg.NoPipelining {
-		c.share, c.ends = pipeline.New(inner), newEnds(inner)
+		c.share, c.ends = pipeline.New(inner), newEnds(inner, cfg.Linger)
 	}
 	return c
 }

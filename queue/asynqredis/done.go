@@ -3,6 +3,7 @@ package asynqredis
 import (
 	"context"
 	_ "embed"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -70,9 +71,10 @@ type ends struct {
 	group *pipeline.Group[*done]
 }
 
-func newEnds(inner redis.UniversalClient) *ends {
+func newEnds(inner redis.UniversalClient, linger time.Duration) *ends {
 	e := &ends{inner: inner}
 	e.group = pipeline.NewGroup(doneFlights, doneMost, e.end)
+	e.group.Linger(linger)
 	return e
 }
 
