@@ -193,6 +193,11 @@ func (d *Dispatcher) settle(ctx context.Context, run webhook.Run, state webhook.
 // what it released. A worker that is told to stop records all the same.
 func (d *Dispatcher) record(ctx context.Context, s *webhook.Settlement) error {
 	ctx = context.WithoutCancel(ctx)
+	if !d.bounded { // else it ends by itself, and a timer for each attempt costs a hundredth of a worker
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, recordFor)
+		defer cancel()
+	}
 	released, err := persist(recordFor, func() (webhook.Release, error) { return d.store.Record(ctx, s) })
 	if err != nil {
 		return err

@@ -57,8 +57,8 @@ type Dispatcher struct {
 	doctor   doctor
 	// tracer is nil when tracing is off.
 	tracer *telemetry.Tracer
-	// prompt says that the client of Redis ends with its context.
-	prompt bool
+	// prompt says that the client of Redis ends with its context, bounded that it ends by itself.
+	prompt, bounded bool
 	// joint has publishes that arrive together admitted together; nil where each goes alone.
 	joint *pipeline.Group[*joined]
 }
@@ -108,7 +108,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	d := &Dispatcher{
 		cfg: cfg, log: cfg.Logger, store: store, vault: store, past: store, heads: store, relief: store.Relief(), queue: tasks, sender: out, egress: out,
-		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis),
+		catalog: types, matcher: newMatcher(store), prompt: isPrompt(cfg.Redis), bounded: isBounded(cfg.Redis),
 		room:  newRoom(cfg.Concurrency, cfg.MaxInFlightPerHost),
 		gauge: &gauge{watermark: cfg.PublishWatermark, servers: store.Servers}, doctor: doctor{store, tasks},
 		tracer: telemetry.NewTracer(cfg.Tracing),
@@ -224,7 +224,7 @@ func (d *Dispatcher) Handler(brandOf func(*http.Request) (brand string, ok bool)
 }
 
 // persist repeats do with growing pauses until it does not fail for want of the store, or so much time is over. It does not
-// interrupt do, whose calls end by themselves.
+// interrupt do.
 func persist[T any](within time.Duration, do func() (T, error)) (T, error) {
 	until := time.Now().Add(within)
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {

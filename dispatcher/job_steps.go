@@ -169,10 +169,10 @@ func (d *Dispatcher) reopen(ctx context.Context, t *webhook.TakenJob, ref webhoo
 		refs[i] = webhook.DeliveryRef{Brand: ref.Brand, EventID: id, EndpointID: ref.ID}
 	}
 	done, releases, err := d.store.Reopen(ctx, refs, how)
+	d.followAll(ctx, releases)
 	if err != nil {
 		return jobStep{}, fmt.Errorf("reopen: %w", err)
 	}
-	d.followAll(ctx, releases)
 	step := jobStep{}
 	for _, what := range done {
 		switch what {

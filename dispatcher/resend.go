@@ -33,10 +33,10 @@ func (d *Dispatcher) Resend(ctx context.Context, ref webhook.EventRef, endpointI
 			return nil, err
 		}
 		done, releases, err := d.store.Reopen(ctx, refs, webhook.Reopening{Trigger: webhook.TriggerResend, States: settledStates(), Hurry: true})
+		d.followAll(ctx, releases)
 		if err != nil {
 			return nil, err
 		}
-		d.followAll(ctx, releases)
 		switch {
 		case endpointID != "" && done[0] == webhook.ReopenedGone:
 			return nil, fmt.Errorf("endpoint %s: %w", endpointID, webhook.ErrNotFound)

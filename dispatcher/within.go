@@ -61,6 +61,17 @@ func (d *Dispatcher) noteAbsence(ctx context.Context, verb string, err error) er
 	return err
 }
 
+// isBounded tells whether a client waits for an answer only so long, whatever its context says.
+func isBounded(rdb redis.UniversalClient) bool {
+	switch client := rdb.(type) {
+	case *redis.Client:
+		return client.Options().ReadTimeout > 0
+	case *redis.ClusterClient:
+		return client.Options().ReadTimeout > 0
+	}
+	return false
+}
+
 // isPrompt tells whether a client ends with its context, as ContextTimeoutEnabled says.
 func isPrompt(rdb redis.UniversalClient) bool {
 	switch client := rdb.(type) {

@@ -82,7 +82,7 @@ func (q *Queue) start(h *handler) ([]server, error) {
 
 func (q *Queue) clientConfig(name string, h *handler) asynqredis.Config {
 	linger := time.Duration(0)
-	if isBulk(name) {
+	if WorksReplaysAlone(q.cfg.Serve) {
 		linger = ReplayLinger
 	}
 	return asynqredis.Config{

@@ -57,6 +57,7 @@ func send(t testing.TB, c *egress.Client, r webhook.Request) webhook.Response {
 // sendContext fails the test when Send does not return.
 func sendContext(t testing.TB, ctx context.Context, c *egress.Client, r webhook.Request) webhook.Response {
 	t.Helper()
+	r.Header = r.Header.Clone() // a test may send it again
 	done := make(chan webhook.Response, 1)
 	go func() { done <- c.Send(ctx, r) }()
 	select {

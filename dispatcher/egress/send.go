@@ -16,8 +16,8 @@ import (
 // interrupts the attempt, unless its answer's header has come: then it stands.
 //
 // The receiver gets r.Header, host, content-type, content-length and user-agent,
-// each name once, and nothing else. r.Header is Send's own, which adds to it; r.Body may be read for a moment after Send has
-// returned.
+// each name once, and nothing else. r.Header is Send's own from then on, which adds to it; r.Body may be read for a moment
+// after Send has returned.
 func (c *Client) Send(ctx context.Context, r webhook.Request) webhook.Response {
 	started := time.Now()
 	response := c.attempt(ctx, r)
@@ -70,9 +70,6 @@ func newRequest(ctx context.Context, target *url.URL, header http.Header, tries 
 func (c *Client) complete(header http.Header) bool {
 	names := make([]string, 0, 32) // walked for each name, which is slow in a map
 	for name, values := range header {
-		if name == replayable && values == nil {
-			continue // it was sent before
-		}
 		if len(values) != 1 || slices.ContainsFunc(names, func(other string) bool { return sameName(name, other) }) {
 			return false
 		}

@@ -41,7 +41,7 @@ func TestWhatAReceiverGets(t *testing.T) {
 		"Webhook-Id: evt_1", "Webhook-Signature: v1,c2ln", "Webhook-Timestamp: 1767225600",
 		"X-Team: blue",
 	}
-	for range 2 { // the same request may be sent again
+	for range 2 { // on a new connection, and on another
 		if response := send(t, client, request); response.Status != 200 || response.Reason != webhook.ReasonOK {
 			t.Fatalf("got %+v", response)
 		}

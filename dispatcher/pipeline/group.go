@@ -14,8 +14,8 @@ import (
 var ErrBroken = errors.New("broken off by a panic")
 
 // Group has what many goroutines want done by one call for several of them: what is wanted while calls are under way is done by
-// the next, all of it together. What a lone goroutine wants is done at once. Make one with [NewGroup]; while nothing is wanted it
-// has no goroutine.
+// the next, all of it together. What a lone goroutine wants is done at once, unless the group lingers. Make one with [NewGroup];
+// while nothing is wanted it has no goroutine.
 type Group[T any] struct {
 	do func(context.Context, []T)
 	// flights is how many calls are under way at once, most what one does.
@@ -47,7 +47,7 @@ func NewGroup[T any](flights, most int, do func(context.Context, []T)) *Group[T]
 	return &Group[T]{do: do, flights: flights, most: most}
 }
 
-// Linger has a call wait so long for more to come, unless it has all that it may. It is called before the first Do.
+// Linger has a call that is not full wait up to so long for more to come. It is called before the first Do.
 func (g *Group[T]) Linger(d time.Duration) { g.linger = d }
 
 // Do has the item done and returns when it is, with [ErrBroken] if it was not, or with ctx's error when ctx has ended: then what
@@ -134,7 +134,8 @@ func (g *Group[T]) next() *flight[T] {
 func (g *Group[T]) call(members []member[T]) {
 	batch := make([]*member[T], 0, len(members))
 	for i := range members {
-		if m := &members[i]; m.ctx.Err() == nil {
+		m := &members[i]
+		if m.err = m.ctx.Err(); m.err == nil { // else it may see done before it sees its own end
 			batch = append(batch, m)
 		}
 	}

@@ -52,7 +52,35 @@ func TestGroupGathers(t *testing.T) {
 	})
 }
 
-// A group that lingers has the first wait for those that come soon after, but nobody once the call is full.
+// Who has ended before the call was made is never told that it was done.
+func TestGroupTellsNobodyOfWhatWasNotDone(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	g := pipeline.NewGroup(2, 16, func(_ context.Context, all []*item) {
+		for _, i := range all {
+			i.do()
+		}
+	})
+	var callers sync.WaitGroup
+	for n := range 16 {
+		callers.Go(func() {
+			for i := range 5000 {
+				ctx := ended
+				if n%4 == 0 { // some are there whose call is made
+					ctx = t.Context()
+				}
+				own := &item{n: i + 1}
+				if err := g.Do(ctx, own); err == nil && own.double != 2*own.n {
+					t.Error("told that it was done")
+					return
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// A group that lingers has the first wait for those that come soon after, but not where the call is full before.
 func TestGroupLingers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sizes []int
@@ -75,7 +103,7 @@ func TestGroupLingers(t *testing.T) {
 		if !slices.Equal(sizes[:2], []int{3, 2}) || when[0] != 10*time.Millisecond || when[1] != 22*time.Millisecond {
 			t.Errorf("calls of %v after %v", sizes, when)
 		}
-		if !slices.Equal(sizes[2:], []int{3, 3, 1}) || when[4]-when[1] != 20*time.Millisecond { // the first of them waited, and the last
+		if !slices.Equal(sizes[2:], []int{3, 3, 1}) || when[3] != when[2] || when[4] != when[3]+10*time.Millisecond { // the last waited
 			t.Errorf("calls of %v after %v", sizes, when)
 		}
 	})

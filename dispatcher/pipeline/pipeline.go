@@ -1,7 +1,7 @@
 // Package pipeline sends what many goroutines have to ask Redis together, so that they share round trips, system calls and scripts.
 //
-// It is go-redis's AutoPipeliner in small: each wait ends with its caller's context, nobody is waited for, and there is nothing
-// to close.
+// It is go-redis's AutoPipeliner in small: each wait ends with its caller's context, nobody is waited for but by a [Group] that lingers, and
+// there is nothing to close.
 package pipeline
 
 import (

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +20,7 @@ var claimVerdicts = map[string]webhook.ClaimVerdict{
 // claiming is a claim on its way.
 type claiming struct {
 	run   webhook.Run
-	body  string // of the event, packed; empty when it is no longer stored
+	body  *redis.StringCmd
 	claim webhook.Claim
 	err   error
 }
@@ -52,11 +51,11 @@ func (s *Store) claimAll(ctx context.Context, batch []*claiming) {
 		}
 		works[i] = w
 	}
-	var bodies func() error
 	answers, err := s.runEach(ctx, "claim", scriptClaim, []any{s.cfg.MaxAge.Milliseconds()}, works, func(p redis.Pipeliner) {
-		bodies = s.askBodies(ctx, p, batch)
+		for _, c := range batch {
+			c.body = p.Get(ctx, keysOfEvent(c.run.Event()).event)
+		}
 	})
-	err = cmp.Or(err, bodies())
 	for i, p := range parts {
 		for at, c := range p.items {
 			if c.err = err; err == nil {
@@ -94,7 +93,7 @@ func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) 
 	if claim.Event, err = readBody(c.run.Event(), c.body); err != nil {
 		return err
 	}
-	c.body = "" // what is packed is not to live as long as the claim
+	c.body = nil // what is packed is not to live as long as the claim
 	claim.Number, claim.OpenedAt = int(number(text(answer, 1)))+1, timeOf(number(text(answer, 2)))
 	claim.Blocked, claim.Panics = int(number(text(answer, 3))), int(number(text(answer, 4)))
 	claim.Wait = time.Duration(number(text(answer, 5))) * time.Millisecond
@@ -113,42 +112,16 @@ func (s *Store) readClaim(c *claiming, known cachedEndpoint, all []any, at int) 
 	return err
 }
 
-// askBodies asks for the bodies, and answers what reads them when the answer is there: one command for all where a command may
-// name keys of several tags. What is not a string is no body.
-func (s *Store) askBodies(ctx context.Context, p redis.Pipeliner, batch []*claiming) (read func() error) {
-	keys, of := make([]string, len(batch)), len(batch)
-	for i, c := range batch {
-		keys[i] = keysOfEvent(c.run.Event()).event
-	}
-	if !s.single.Load() {
-		of = 1
-	}
-	var asked []*redis.SliceCmd
-	for some := range slices.Chunk(keys, of) {
-		asked = append(asked, p.MGet(ctx, some...))
-	}
-	return func() error {
-		at := 0
-		for _, cmd := range asked {
-			bodies, err := cmd.Result()
-			if err != nil {
-				return unavailable("claim", err)
-			}
-			for _, body := range bodies {
-				batch[at].body, _ = body.(string)
-				at++
-			}
-		}
-		return nil
-	}
-}
-
 // readBody reads the event; without a payload when its body is no longer stored.
-func readBody(ref webhook.EventRef, packed string) (webhook.Event, error) {
-	if packed == "" || packed[0] == formatMarker {
+func readBody(ref webhook.EventRef, body *redis.StringCmd) (webhook.Event, error) {
+	packed, err := body.Bytes()
+	if err == redis.Nil || (err == nil && len(packed) > 0 && packed[0] == formatMarker) {
 		return webhook.Event{ID: ref.ID, Brand: ref.Brand}, nil
 	}
-	e, err := unpack(ref, []byte(packed), nil)
+	if err != nil {
+		return webhook.Event{}, unavailable("claim", err)
+	}
+	e, err := unpack(ref, packed, nil)
 	if err != nil {
 		return webhook.Event{}, fmt.Errorf("claim: event %s: %w", ref, err)
 	}
@@ -159,6 +132,9 @@ func readBody(ref webhook.EventRef, packed string) (webhook.Event, error) {
 // came with the answer because the known one is old.
 func (s *Store) claimed(ref webhook.EndpointRef, known cachedEndpoint, all []any) (*webhook.Endpoint, error) {
 	if text(all, 2) == "" {
+		if known.endpoint == nil { // it has no settings
+			return nil, fmt.Errorf("claim: endpoint %s: %w", ref, errFormat)
+		}
 		return known.endpoint, nil
 	}
 	e, err := readEndpoint(ref, text(all, 2), text(all, 1), s.cfg.Keys)

@@ -157,6 +157,7 @@ func (r *reader) bytes() []byte {
 	return text
 }
 
+// number reads decimal digits that a script wrote; 0 when there are none.
 func number(text string) int64 {
 	if text == "" { // the common case of what may be there, whose error would cost more than a number
 		return 0

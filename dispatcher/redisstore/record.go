@@ -35,7 +35,9 @@ func (s *Store) Record(ctx context.Context, set *webhook.Settlement) (webhook.Re
 			return webhook.Release{}, err
 		}
 	}
-	if err := s.records.do(ctx, "record", r); err != nil {
+	if set.Attempt == nil && s.cfg.Linger > 0 { // the reconciler settles many, one after the other
+		s.recordAll(ctx, []*recording{r})
+	} else if err := s.records.do(ctx, "record", r); err != nil {
 		return webhook.Release{}, err
 	}
 	return r.release, r.err

@@ -15,7 +15,7 @@ import (
 const bodySize = 4 << 10
 
 // Reopen implements [webhook.Store]: in one pipeline the events' lifetimes are raised, and their beginnings read, which
-// says what bodies are kept from then on (see retire.go); in another the deliveries begin once more. Of what a job comes across,
+// says what bodies are kept from then on (see retire.go); then the deliveries begin once more. Of what a job comes across,
 // that is done only for what it may mean.
 func (s *Store) Reopen(ctx context.Context, refs []webhook.DeliveryRef, how webhook.Reopening) ([]webhook.Reopened, []webhook.Release, error) {
 	done := make([]webhook.Reopened, len(refs))
@@ -92,20 +92,35 @@ func (s *Store) meant(ctx context.Context, all []*reopening, how webhook.Reopeni
 	return some, nil
 }
 
-// reopen has deliveries begin once more, and answers what they released. Its calls go one after the other: Redis does all of a
-// pipeline before it lets others in.
-func (s *Store) reopen(ctx context.Context, all []*reopening, how webhook.Reopening) ([]webhook.Release, error) {
-	var releases []webhook.Release
-	for _, p := range inParts(all) {
-		answer, err := s.one(ctx, "reopen", s.reopenCall(p, how))
-		if err != nil {
-			return nil, err
+// reopen has deliveries begin once more, and answers what they released, also when it fails half way: Redis does all of a pipeline
+// before it lets others in, so that only a few go in each.
+func (s *Store) reopen(ctx context.Context, all []*reopening, how webhook.Reopening) (releases []webhook.Release, err error) {
+	for some := range slices.Chunk(all, reopenMost) {
+		released, err := s.reopenSome(ctx, some, how)
+		if releases = append(releases, released...); err != nil {
+			return releases, err
 		}
-		a := list(answer)
+	}
+	return releases, nil
+}
+
+func (s *Store) reopenSome(ctx context.Context, some []*reopening, how webhook.Reopening) ([]webhook.Release, error) {
+	parts := inParts(some)
+	calls := make([]call, len(parts))
+	for i, p := range parts {
+		calls[i] = s.reopenCall(p, how)
+	}
+	answers, err := s.run(ctx, "reopen", calls)
+	if err != nil {
+		return nil, err
+	}
+	var releases []webhook.Release
+	for i, p := range parts {
+		a := list(answers[i])
 		for n, r := range p.items {
 			became := text(sublist(a, 0), n)
 			if became == "newer" {
-				return nil, fmt.Errorf("reopen: delivery of %s to %s: %w", r.ref.EventID, p.ref, errFormat)
+				return releases, fmt.Errorf("reopen: delivery of %s to %s: %w", r.ref.EventID, p.ref, errFormat)
 			}
 			if *r.done = webhook.Reopened(became); *r.done == webhook.ReopenedSent && !r.head.isKept {
 				*r.done = webhook.ReopenedNoBody

@@ -94,7 +94,7 @@ type Phases struct {
 type Request struct {
 	URL string
 	// Header holds the signature headers and the endpoint's own; the sender
-	// adds nothing of a caller's, and may write its own there. It can be sent again.
+	// adds nothing of a caller's. It is the sender's from then on, which writes its own there.
 	Header http.Header
 	// Body is sent byte for byte and not modified.
 	Body []byte
