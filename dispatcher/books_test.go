@@ -64,9 +64,13 @@ func eventOf(brand, id string) webhook.Event {
 // answer says; nil is 200.
 func (b *books) endpoint(t *testing.T, d *dispatchertest.Dispatcher, brand string, answer http.HandlerFunc, change ...func(*webhook.Endpoint)) *account {
 	t.Helper()
-	a := &account{brand: brand, posts: map[string][]post{}}
-	a.Receiver = d.Receiver(t, brand, webhook.PurposeStatus, change...)
+	a := b.open(brand, d.Receiver(t, brand, webhook.PurposeStatus, change...))
 	a.Receiver.Answer(func(w http.ResponseWriter, req *http.Request) { a.serve(w, req, answer) })
+	return a
+}
+
+func (b *books) open(brand string, r *dispatchertest.Receiver) *account {
+	a := &account{Receiver: r, brand: brand, posts: map[string][]post{}}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.accounts = append(b.accounts, a)

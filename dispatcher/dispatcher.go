@@ -90,15 +90,11 @@ func New(cfg Config) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	linger := time.Duration(0)
-	if queue.WorksReplaysAlone(cfg.Serve) {
-		linger = queue.ReplayLinger
-	}
 	store, err := redisstore.New(redisstore.Config{
-		Linger: linger,
-		Redis:  cfg.Redis, Keys: cfg.Secrets, QueueFor: tasks.QueueFor, BulkFor: tasks.BulkFor, MaxAge: cfg.Retry.MaxAge,
+		Redis: cfg.Redis, Keys: cfg.Secrets, QueueFor: tasks.QueueFor, BulkFor: tasks.BulkFor, MaxAge: cfg.Retry.MaxAge,
 		MaxInFlight: cfg.MaxInFlight, Breaker: cfg.Breaker, AutoDisableAfter: cfg.AutoDisableAfter, Durable: cfg.Durable, EndpointsPerBrand: cfg.EndpointsPerBrand,
 		RetainDelivered: cfg.RetainDelivered, RetainAttempts: cfg.RetainAttempts, RetainDeadLetters: cfg.RetainDeadLetters,
+		Linger: queue.Linger(cfg.Serve),
 	})
 	if err != nil {
 		return nil, err

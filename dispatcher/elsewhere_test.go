@@ -57,11 +57,7 @@ func (e elsewhere) endpoint(t *testing.T, b *books, d *dispatchertest.Dispatcher
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &account{Receiver: &dispatchertest.Receiver{Endpoint: to}, brand: brand, posts: map[string][]post{}}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.accounts = append(b.accounts, a)
-	return a
+	return b.open(brand, &dispatchertest.Receiver{Endpoint: to})
 }
 
 // ask sends a request and answers what comes.

@@ -32,14 +32,22 @@ func queueName(lane string, shard int) string { return lane + "-" + strconv.Itoa
 // WorksReplays tells whether some of [Config.Serve] are queues of replays; none named are all.
 func WorksReplays(serve []string) bool { return len(serve) == 0 || slices.ContainsFunc(serve, isBulk) }
 
-// WorksReplaysAlone tells whether all of [Config.Serve] are queues of replays.
-func WorksReplaysAlone(serve []string) bool {
-	return len(serve) > 0 && !slices.ContainsFunc(serve, func(name string) bool { return !isBulk(name) })
+// replayLinger is how long a step of a replay waits for others to share its script: each alone would cost Redis, and by that live
+// deliveries, several times as much.
+const replayLinger = 10 * time.Millisecond
+
+// Linger is how long a process that works [Config.Serve] has a step of a delivery wait for others: not at all, unless all of them are
+// queues of replays.
+func Linger(serve []string) time.Duration {
+	if worksReplaysAlone(serve) {
+		return replayLinger
+	}
+	return 0
 }
 
-// ReplayLinger is how long a step of a replay waits for others to share its script: each alone would cost Redis, and by that live
-// deliveries, several times as much.
-const ReplayLinger = 10 * time.Millisecond
+func worksReplaysAlone(serve []string) bool {
+	return len(serve) > 0 && !slices.ContainsFunc(serve, func(name string) bool { return !isBulk(name) })
+}
 
 func isBulk(queue string) bool { return strings.HasPrefix(queue, LaneBulk) }
 

@@ -81,12 +81,9 @@ func (q *Queue) start(h *handler) ([]server, error) {
 }
 
 func (q *Queue) clientConfig(name string, h *handler) asynqredis.Config {
-	linger := time.Duration(0)
-	if WorksReplaysAlone(q.cfg.Serve) {
-		linger = ReplayLinger
-	}
 	return asynqredis.Config{
-		Logger: q.log, Linger: linger,
+		Logger:       q.log,
+		Linger:       Linger(q.cfg.Serve),
 		Free:         func() int { return h.free(name) },
 		NoIdleWait:   q.cfg.Switches.NoIdleWait,
 		NoPrefetch:   q.cfg.Switches.NoPrefetch,
@@ -132,7 +129,7 @@ func (q *Queue) replaysMost() int {
 
 // looksAWave is 1 if all queues that are worked are of replays.
 func (q *Queue) looksAWave() int {
-	if !WorksReplaysAlone(q.cfg.Serve) {
+	if !worksReplaysAlone(q.cfg.Serve) {
 		return looksAWave
 	}
 	return 1
