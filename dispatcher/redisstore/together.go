@@ -13,7 +13,11 @@ import (
 )
 
 // togetherMost bounds what one script does for many, so that it lets others in: a round of record.lua takes a millisecond or two.
-const togetherMost = 64
+// Where calls linger, what they give way to is live: lingerMost of them take half of one.
+const (
+	togetherMost = 64
+	lingerMost   = 8
+)
 
 // together does the work of many goroutines with one script for all of them.
 type together[T any] struct {
@@ -25,7 +29,11 @@ func newTogether[T any](apart bool, linger time.Duration, all func(context.Conte
 	if apart {
 		return together[T]{all: all}
 	}
-	group := pipeline.NewGroup(pipeline.Flights, togetherMost, all)
+	most := togetherMost
+	if linger > 0 {
+		most = lingerMost
+	}
+	group := pipeline.NewGroup(pipeline.Flights, most, all)
 	group.Linger(linger)
 	return together[T]{all, group}
 }
