@@ -13,7 +13,7 @@ import (
 )
 
 // togetherMost bounds what one script does for many, so that it lets others in: a round of record.lua takes a millisecond or two.
-// Where calls linger, what they give way to is live: lingerMost of them take half of one.
+// Where items linger, what they give way to is live: of lingerMost it takes half of one.
 const (
 	togetherMost = 64
 	lingerMost   = 8
