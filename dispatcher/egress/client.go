@@ -39,11 +39,14 @@ var _ webhook.Sender = (*Client)(nil)
 // Client sends requests out. It is safe for concurrent use; a process needs one,
 // whose connections all its attempts share. Checks share none.
 type Client struct {
-	cfg       Config
-	guard     guard
-	roots     *x509.CertPool
+	cfg    Config
+	guard  guard
+	roots  *x509.CertPool
+	known  known
+	dialer dialer
+	// idle has the connections of HTTP/1.1, transport has those of HTTP/2.
+	idle      idle
 	transport *http.Transport
-	known     known
 	// contentType and userAgent are values of the headers of every request.
 	contentType, userAgent []string
 }
@@ -66,9 +69,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	config := newTLSConfig(roots)
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
-	d := dialer{guard: c.guard, tls: config}
-	c.transport = newTransport(d.plain, config)
-	c.transport.DialTLSContext = d.secure
+	c.dialer = dialer{guard: c.guard, tls: config}
+	c.transport = newTransport(c.dialer.plain, config)
+	c.transport.DialTLSContext = c.dialer.secure
 	return c, nil
 }
 
@@ -105,4 +108,7 @@ type dialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // Close closes idle connections and ends dials that nobody waits for. Attempts
 // in flight go on.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.idle.close()
+	c.transport.CloseIdleConnections()
+}

@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http/httptrace"
 )
@@ -24,8 +25,11 @@ func (d dialer) plain(ctx context.Context, network, address string) (net.Conn, e
 	return d.open(ctx, network, address)
 }
 
-// secure opens one and does the handshake, all within the time of one attempt.
-// net/http would give the handshake a time of its own.
+// errHTTP1 says that the connection was handed to the attempt that it was dialled for.
+var errHTTP1 = errors.New("the receiver speaks HTTP/1.1")
+
+// secure opens one for net/http and does the handshake, all within the time of one attempt:
+// net/http would give the handshake a time of its own. Only HTTP/2 is left to it.
 func (d dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -46,6 +50,10 @@ func (d dialer) secure(ctx context.Context, network, address string) (net.Conn, 
 	if err := shake(ctx, conn); err != nil {
 		_ = raw.Close()
 		return nil, err
+	}
+	if t, ok := ctx.Value(triesKey{}).(*tries); ok && conn.ConnectionState().NegotiatedProtocol != "h2" {
+		t.hand(newHTTP1(conn, t.to.key))
+		return nil, errHTTP1
 	}
 	return conn, nil
 }

@@ -21,7 +21,7 @@ func (c Config) WithResolver(r *net.Resolver) Config {
 
 // Dials answers how many connections an attempt may open that never gets one.
 func Dials() (n int) {
-	ctx := withTries(context.Background(), &tries{until: time.Now().Add(time.Hour)})
+	ctx := (&tries{until: time.Now().Add(time.Hour)}).within(context.Background())
 	for range 100 {
 		_, cancel, err := admitDial(ctx)
 		if err != nil {
@@ -42,4 +42,52 @@ func (c *Client) Known() int { return len(c.known.destinations) }
 func (c *Client) Destination(raw string) (*url.URL, error) {
 	d, err := c.destination(raw)
 	return d.url, err
+}
+
+// The most connections that are kept idle, in all and to one destination, and for how long.
+const (
+	MaxIdle, MaxIdlePerHost = maxIdle, maxIdlePerHost
+	IdleTimeout, SweepEvery = idleTimeout, sweepEvery
+)
+
+// Idle answers how many connections of HTTP/1.1 wait for a request.
+func (c *Client) Idle() int { return c.idle.len() }
+
+// Idle is what a client keeps its connections in.
+type Idle struct{ idle }
+
+// Put keeps a connection to a destination, Take answers whether one was kept.
+func (i *Idle) Put(conn net.Conn, key string) { i.put(newHTTP1(newMeter(conn), key)) }
+
+func (i *Idle) Take(key string) bool { return i.take(key) != nil }
+
+// Len answers how many are kept, having counted them in two ways.
+func (i *Idle) Len() int { return i.len() }
+
+func (i *idle) len() (n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, conns := range i.conns {
+		n += len(conns)
+	}
+	if n != i.total {
+		return -1
+	}
+	return n
+}
+
+// EndsByDeadline answers whether the deadline of an attempt closes the connection that it uses, and one that it has used.
+func EndsByDeadline() (using, used bool) {
+	meet := func(before func(*tries)) bool {
+		conn, other := net.Pipe()
+		defer conn.Close()
+		defer other.Close()
+		t := &tries{}
+		t.take(newHTTP1(newMeter(conn), ""))
+		before(t)
+		t.expire()
+		t.end()
+		return conn.SetDeadline(time.Time{}) != nil
+	}
+	return meet(func(*tries) {}), meet(func(t *tries) { t.release() })
 }

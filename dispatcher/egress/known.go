@@ -1,11 +1,12 @@
 package egress
 
 import (
+	"net"
 	"net/url"
 	"sync"
 )
 
-// maxKnown bounds the URLs that a client keeps parsed, which take some 2 MiB, or 25 MiB if all are as long as may be.
+// maxKnown bounds the URLs that a client keeps parsed, which take some 3 MiB, or 35 MiB if all are as long as may be.
 const maxKnown = 4096
 
 // destination is where an attempt goes. Attempts share its URL, which nobody writes to: net/http does not, and
@@ -13,6 +14,25 @@ const maxKnown = 4096
 type destination struct {
 	url      *url.URL
 	redacted string
+	// address is what is dialled, and key what connections are kept by, so that a destination shares those of its host.
+	address, key string
+	// start is how a request of HTTP/1.1 begins: its first line and its host.
+	start string
+}
+
+func newDestination(raw string, target *url.URL) destination {
+	port := "443"
+	if target.Scheme == "http" {
+		port = "80"
+	}
+	if given := target.Port(); given != "" {
+		port = given
+	}
+	return destination{
+		url: target, redacted: RedactURL(raw),
+		address: net.JoinHostPort(target.Hostname(), port), key: target.Scheme + "://" + target.Host,
+		start: "POST " + target.RequestURI() + " HTTP/1.1\r\nHost: " + target.Host + "\r\n",
+	}
 }
 
 // known keeps destinations by the text of their URLs: an endpoint's is the same at every attempt, and parsing
@@ -54,7 +74,7 @@ func (c *Client) destination(raw string) (destination, error) {
 	if err != nil {
 		return destination{}, err
 	}
-	d := destination{url: target, redacted: RedactURL(raw)}
+	d := newDestination(raw, target)
 	c.known.put(raw, d)
 	return d, nil
 }

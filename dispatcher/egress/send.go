@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
@@ -37,32 +39,58 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 	if timeout <= 0 {
 		timeout = c.cfg.DefaultTimeout
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	tries := &tries{until: time.Now().Add(timeout), body: r.Body, cancel: cancel}
+	if ctx.Err() != nil {
+		return webhook.Response{Reason: reasonOf(ctx, ctx.Err(), progress{})}
+	}
+	tries := &tries{until: time.Now().Add(timeout), body: r.Body, to: to, idle: &c.idle}
 	defer tries.end()
 	defer time.AfterFunc(timeout, tries.expire).Stop()
+	defer context.AfterFunc(ctx, tries.halt)()
 
-	// The transport itself: a http.Client would add redirects and cookies.
-	answer, err := c.transport.RoundTrip(newRequest(ctx, to.url, r.Header, tries))
+	answer, err := c.roundTrip(ctx, to, r.Header, tries)
 	if err != nil {
 		reached := tries.trace.progress()
 		return webhook.Response{Reason: tries.reasonOf(ctx, err, reached), Phases: reached.phases}
 	}
-	response := c.read(answer, to.url.RawQuery, r.KeepBody, cancel)
+	response := c.read(answer, to.url.RawQuery, r.KeepBody, tries.halt)
 	response.Phases = tries.trace.progress().phases
 	return response
 }
 
-// newRequest makes a POST that net/http may repeat on another connection when
-// the one it had turns out to be dead.
+// roundTrip sends the request on a connection of HTTP/1.1 that is idle, or else on a new one. What a receiver speaks
+// who is reached by TLS is known once its connection is there; HTTP/2 is net/http's.
+func (c *Client) roundTrip(ctx context.Context, to destination, header http.Header, t *tries) (*http.Response, error) {
+	if conn := c.idle.take(to.key); conn != nil {
+		answer, err := conn.exchange(to, header, t)
+		if err == nil || !t.mayRepeat() {
+			return answer, err
+		}
+		t.trace.begin()
+	}
+	ctx = t.within(ctx)
+	if to.url.Scheme == "http" {
+		conn, err := c.dialer.plain(ctx, "tcp", to.address)
+		if err != nil {
+			return nil, err
+		}
+		return newHTTP1(conn, to.key).exchange(to, header, t)
+	}
+	// The transport itself: a http.Client would add redirects and cookies.
+	answer, err := c.transport.RoundTrip(newRequest(ctx, to.url, header, t))
+	if conn := t.takeHanded(); conn != nil {
+		return conn.exchange(to, header, t)
+	}
+	return answer, err
+}
+
+// newRequest makes a POST that net/http may repeat when HTTP/2 says that it was not processed.
 func newRequest(ctx context.Context, target *url.URL, header http.Header, tries *tries) *http.Request {
 	request := http.Request{
 		Method: http.MethodPost, URL: target, Host: target.Host, Header: header,
 		Body: tries.open(), GetBody: tries.again, ContentLength: int64(len(tries.body)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	return request.WithContext(httptrace.WithClientTrace(withTries(ctx, tries), tries.hooks()))
+	return request.WithContext(httptrace.WithClientTrace(ctx, tries.hooks()))
 }
 
 // complete adds our headers to the caller's. It refuses one whose name would stand twice on the wire, in whatever spelling: a
@@ -70,7 +98,8 @@ func newRequest(ctx context.Context, target *url.URL, header http.Header, tries 
 func (c *Client) complete(header http.Header) bool {
 	names := make([]string, 0, 32) // walked for each name, which is slow in a map
 	for name, values := range header {
-		if len(values) != 1 || slices.ContainsFunc(names, func(other string) bool { return sameName(name, other) }) {
+		if len(values) != 1 || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(values[0]) ||
+			slices.ContainsFunc(names, func(other string) bool { return sameName(name, other) }) {
 			return false
 		}
 		names = append(names, name)
@@ -83,13 +112,5 @@ func (c *Client) complete(header http.Header) bool {
 	}
 	header["Content-Type"] = c.contentType
 	header["User-Agent"] = c.userAgent
-	if _, set := header[replayable]; !set {
-		header[replayable] = nil
-	}
 	return true
 }
-
-// replayable, present without a value, is not sent but tells net/http that a
-// POST may be repeated when a reused connection was dead. See the package's
-// documentation.
-const replayable = "Idempotency-Key"

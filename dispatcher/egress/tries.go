@@ -38,29 +38,32 @@ const (
 var errSpent = errors.New("the request was sent as often as it may be")
 
 // tries is what one attempt may do to get its answer, and how far it has come. It is decided here for
-// both: posts are counted as the request gets a connection, and the body is not
+// connections of ours and of net/http: posts are counted as the request gets a connection, and the body is not
 // opened again beyond them; dials find it in their context, as net/http hands
 // them nothing else of the request that they are for.
 type tries struct {
 	until time.Time
 	body  []byte
-	// cancel ends the attempt.
-	cancel context.CancelFunc
-	trace  trace
+	to    destination
+	idle  *idle
+	trace trace
 
 	mu           sync.Mutex
 	posts, dials int
 	refused      bool
-	late         bool
-	stuck        *time.Timer
-	using        *meter
+	// late: the deadline has passed. halted: nothing more may be begun, for whatever reason. ended: the attempt is over.
+	late, halted, ended bool
+	stuck               *time.Timer
+	using               *meter
+	// alone: nobody else uses that connection.
+	alone bool
+	// handed is a connection of HTTP/1.1 that was dialled for the attempt, until it is taken.
+	handed *http1
+	// cancel ends dials, and what net/http does; nil while neither was begun.
+	cancel context.CancelFunc
 }
 
 type triesKey struct{}
-
-func withTries(ctx context.Context, t *tries) context.Context {
-	return context.WithValue(ctx, triesKey{}, t)
-}
 
 // admitDial returns a context for a dial of the attempt that ctx belongs to, or
 // errSpent. A dial that belongs to none is bounded by ctx alone.
@@ -81,7 +84,18 @@ func admitDial(ctx context.Context) (context.Context, context.CancelFunc, error)
 	return httptrace.WithClientTrace(ctx, t.trace.dialHooks()), cancel, nil
 }
 
-// hooks are those of every attempt; a dial has more.
+// within returns the context of what is begun for the attempt: dials, and what net/http does.
+func (t *tries) within(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, triesKey{}, t))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cancel = cancel; t.halted {
+		cancel()
+	}
+	return ctx
+}
+
+// hooks are for attempts by way of net/http; a dial has more.
 func (t *tries) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn:              func(string) { t.trace.begin() },
@@ -98,16 +112,67 @@ func (t *tries) got(info httptrace.GotConnInfo) {
 		t.refused = true
 		t.cancel()
 	}
-	t.use(meterOf(info.Conn))
+	t.use(meterOf(info.Conn), false)
 	t.trace.gotConn(info.Reused)
 }
 
-// use changes the connection that the attempt reads from. t.mu is held.
-func (t *tries) use(m *meter) {
+// take is got for a connection of HTTP/1.1. It refuses when the attempt is over.
+func (t *tries) take(c *http1) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.halted {
+		return false
+	}
+	t.posts++
+	t.use(c.meter, true)
+	t.trace.gotConn(c.reused)
+	return true
+}
+
+// release is called when the attempt needs its connection of HTTP/1.1 no longer. It tells whether the
+// connection was left as it is.
+func (t *tries) release() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.use(nil, false)
+	return !t.halted
+}
+
+// hand gives the attempt a connection of HTTP/1.1 that was dialled for it.
+func (t *tries) hand(c *http1) {
+	t.mu.Lock()
+	wanted := !t.ended && t.handed == nil
+	if wanted {
+		t.handed = c
+	}
+	t.mu.Unlock()
+	if !wanted {
+		t.idle.put(c)
+	}
+}
+
+// takeHanded returns what was handed to the attempt, or nil.
+func (t *tries) takeHanded() *http1 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.handed
+	t.handed = nil
+	return c
+}
+
+// mayRepeat tells whether a connection that had been idle was found to be dead: not one byte of an answer came.
+func (t *tries) mayRepeat() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.halted && !t.trace.progress().answered
+}
+
+// use changes the connection that the attempt reads from; alone: nobody else does. t.mu is held.
+func (t *tries) use(m *meter, alone bool) {
 	if t.using != nil {
 		t.using.end(len(t.body))
 	}
-	if t.using = m; m != nil {
+	if t.using, t.alone = m, alone; m != nil {
 		m.begin(len(t.body))
 	}
 }
@@ -144,14 +209,18 @@ func (t *tries) reasonOf(ctx context.Context, err error, reached progress) webho
 	return reasonOf(ctx, err, reached)
 }
 
-// end gives the connection up.
+// end gives up what the attempt has.
 func (t *tries) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.ended = true
 	if t.stuck != nil {
 		t.stuck.Stop()
 	}
-	t.use(nil)
+	if t.cancel != nil {
+		t.cancel()
+	}
+	t.use(nil, false)
 }
 
 // expire ends the attempt at its deadline.
@@ -159,7 +228,25 @@ func (t *tries) expire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.late, t.stuck = true, time.AfterFunc(stuckGrace, t.cut)
-	t.cancel()
+	t.stop()
+}
+
+// halt ends the attempt; an answer whose header has come stands.
+func (t *tries) halt() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stop()
+}
+
+// stop is halt with t.mu held.
+func (t *tries) stop() {
+	t.halted = true
+	if t.cancel != nil {
+		t.cancel()
+	}
+	if t.alone {
+		_ = t.using.Close()
+	}
 }
 
 // cut closes the connection under an attempt that has missed its deadline: with
