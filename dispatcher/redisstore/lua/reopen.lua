@@ -8,7 +8,11 @@
 --         wake-up
 -- Cost: O(log n) of the endpoint's sets, and one record, times deliveries and runs released.
 local job, bulk = ARGV[8], ARGV[9]
-local ep, moved, listed = endpoint(), false, false
+local ep, moved, sent = endpoint(), false, {}
+
+local left = {} -- of an earlier reopening, where this has nothing in its place
+if job == '' then left[#left + 1] = 'j' end
+if bulk == '' then left[#left + 1] = 'bq' end
 
 local function reopen(event, states, dry)
   local key = record(event)
@@ -31,27 +35,29 @@ local function reopen(event, states, dry)
   if ep.gone then return 'gone' end
   if dry then return 'sent' end
 
-  redis.call('HSET', key, 'v', '1', 'pub', ARGV[1], 'up', ARGV[1], 'tr', ARGV[7]) -- first: a full Redis refuses it
-  redis.call('HDEL', key, 'st', 'dr', 'n', 'bl', 'pn', 'exp', 'af', 'j', 'bq')
-  if not r[3] then redis.call('HSET', key, 'run', 1) end -- so that the first is one of those that look at bq
-  if job ~= '' then
-    local account = beside('c') .. ':' .. job
-    redis.call('HSET', key, 'j', job)
-    redis.call('HSET', account, 'v', '1')
-    redis.call('HINCRBY', account, 'sent', 1)
-    redis.call('PEXPIRE', account, ARGV[11])
-  end
-  if bulk ~= '' then redis.call('HSET', key, 'bq', bulk) end
+  local fields = {'v', '1', 'pub', ARGV[1], 'up', ARGV[1], 'tr', ARGV[7]}
+  local function set(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
+  if not r[3] then set('run', 1) end -- so that the first is one of those that look at bq
+  if job ~= '' then set('j', job) end
+  if bulk ~= '' then set('bq', bulk) end
+  redis.call('HSET', key, unpack(fields)) -- first: a full Redis refuses it
+  redis.call('HDEL', key, 'st', 'dr', 'n', 'bl', 'pn', 'exp', 'af', unpack(left))
   redis.call('PEXPIRE', key, ARGV[4])
-  redis.call('ZREM', KEYS[6], event)
-  if not listed then redis.call('ZADD', DUE, 'LT', now + 5000, ARGV[6]) end
+  if #sent == 0 then redis.call('ZADD', DUE, 'LT', now + 5000, ARGV[6]) end
   stand(event, now, bulk ~= '')
-  moved, listed = true, true
+  moved, sent[#sent + 1] = true, event
   return 'sent'
 end
 
 local became = {}
 for i = 12, #ARGV, 3 do became[#became + 1] = reopen(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1') end
+if #sent > 0 then redis.call('ZREM', KEYS[6], unpack(sent)) end
+if #sent > 0 and job ~= '' then
+  local account = beside('c') .. ':' .. job
+  redis.call('HSET', account, 'v', '1')
+  redis.call('HINCRBY', account, 'sent', #sent)
+  redis.call('PEXPIRE', account, ARGV[11])
+end
 if not moved then return {became, {}, {}} end
 local runs = release(ep)
 return {became, runs, wakeup(ep)}
