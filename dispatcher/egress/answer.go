@@ -36,8 +36,6 @@ func (c *Client) read(answer *http.Response, query string, keep bool, cancel con
 	}
 	answer.Header = nil // may take megabytes, for as long as the body is waited for
 	switch {
-	case answer.StatusCode == http.StatusSwitchingProtocols:
-		// Its body is the connection, which no deadline ends.
 	case answer.StatusCode >= 200 && answer.StatusCode <= 299:
 		if keep {
 			defer time.AfterFunc(drainTimeout, cancel).Stop()

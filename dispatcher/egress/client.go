@@ -42,11 +42,13 @@ type Client struct {
 	cfg    Config
 	guard  guard
 	roots  *x509.CertPool
-	known  known
+	known  bounded[destination] // by URL
 	dialer dialer
 	// idle has the connections of HTTP/1.1, transport has those of HTTP/2.
 	idle      idle
 	transport *http.Transport
+	// http2 has the destinations, by key, whose last connection spoke HTTP/2.
+	http2 bounded[struct{}]
 	// contentType and userAgent are values of the headers of every request.
 	contentType, userAgent []string
 }
@@ -70,8 +72,8 @@ func New(cfg Config) (*Client, error) {
 	config := newTLSConfig(roots)
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(tlsSessions)
 	c.dialer = dialer{guard: c.guard, tls: config}
-	c.transport = newTransport(c.dialer.plain, config)
-	c.transport.DialTLSContext = c.dialer.secure
+	c.transport = newTransport(c.dialer.plain, config.Clone()) // which it changes
+	c.transport.DialTLSContext = c.dialer.forHTTP2
 	return c, nil
 }
 

@@ -15,6 +15,38 @@ type dialer struct {
 	tls   *tls.Config
 }
 
+// errHTTP1 says that a receiver which spoke HTTP/2 before does not any more.
+var errHTTP1 = errors.New("the receiver speaks HTTP/1.1")
+
+// forHTTP2 is how net/http gets a connection: the one that the attempt brings, or a new one.
+func (d dialer) forHTTP2(ctx context.Context, network, address string) (net.Conn, error) {
+	if conn := triesOf(ctx).takeOpened(); conn != nil {
+		return conn, nil
+	}
+	conn, err := d.secure(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if !speaksHTTP2(conn) {
+		_ = conn.Close()
+		return nil, errHTTP1
+	}
+	return conn, nil
+}
+
+func speaksHTTP2(conn net.Conn) bool {
+	secure, ok := conn.(*tls.Conn)
+	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// dial opens a connection to a destination.
+func (d dialer) dial(ctx context.Context, to destination) (net.Conn, error) {
+	if to.url.Scheme == "http" {
+		return d.plain(ctx, "tcp", to.address)
+	}
+	return d.secure(ctx, "tcp", to.address)
+}
+
 // plain opens a connection without TLS.
 func (d dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel, err := admitDial(ctx)
@@ -25,11 +57,8 @@ func (d dialer) plain(ctx context.Context, network, address string) (net.Conn, e
 	return d.open(ctx, network, address)
 }
 
-// errHTTP1 says that the connection was handed to the attempt that it was dialled for.
-var errHTTP1 = errors.New("the receiver speaks HTTP/1.1")
-
-// secure opens one for net/http and does the handshake, all within the time of one attempt:
-// net/http would give the handshake a time of its own. Only HTTP/2 is left to it.
+// secure opens one and does the handshake, all within the time of one attempt.
+// net/http would give the handshake a time of its own.
 func (d dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -51,10 +80,6 @@ func (d dialer) secure(ctx context.Context, network, address string) (net.Conn, 
 		_ = raw.Close()
 		return nil, err
 	}
-	if t, ok := ctx.Value(triesKey{}).(*tries); ok && conn.ConnectionState().NegotiatedProtocol != "h2" {
-		t.hand(newHTTP1(conn, t.to.key))
-		return nil, errHTTP1
-	}
 	return conn, nil
 }
 
@@ -69,9 +94,6 @@ func (d dialer) open(ctx context.Context, network, address string) (*meter, erro
 // shake tells the attempt's trace, as net/http does for handshakes of its own.
 func shake(ctx context.Context, conn *tls.Conn) error {
 	hooks := httptrace.ContextClientTrace(ctx)
-	if hooks == nil {
-		return conn.HandshakeContext(ctx)
-	}
 	hooks.TLSHandshakeStart()
 	err := conn.HandshakeContext(ctx)
 	hooks.TLSHandshakeDone(conn.ConnectionState(), err)

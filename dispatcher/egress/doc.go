@@ -35,7 +35,7 @@
 // net/http's two goroutines a connection, and what is handed between them, took as much processor time
 // as the rest of its work, and a quarter of what a delivery takes in all. Requests are written here, from names and values that were checked
 // once more; answers are parsed by net/http ([http.ReadResponse]) in both cases. What a receiver speaks
-// is agreed in TLS, for each connection.
+// is agreed in TLS, for each connection: this package dials, and brings net/http those that speak HTTP/2.
 //
 // # One attempt may be two POSTs
 //

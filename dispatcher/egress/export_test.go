@@ -36,7 +36,7 @@ func Dials() (n int) {
 // MaxKnown bounds the URLs that are kept parsed, and Known is how many are.
 const MaxKnown = maxKnown
 
-func (c *Client) Known() int { return len(c.known.destinations) }
+func (c *Client) Known() int { return len(c.known.values) }
 
 // Destination answers where an attempt goes, which is what all attempts to raw share.
 func (c *Client) Destination(raw string) (*url.URL, error) {

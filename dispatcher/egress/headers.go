@@ -107,6 +107,14 @@ func isReserved(name string) bool {
 	return false
 }
 
+// framing are the names by which a message says where it ends, whose it is and what becomes of its connection (RFC 9112,
+// sections 3.2, 6 and 9). They are written by who sends the request.
+var framing = []string{"host", "content-length", "transfer-encoding", "trailer", "te", "connection", "keep-alive", "proxy-connection", "upgrade", "expect"}
+
+func isFraming(name string) bool {
+	return slices.ContainsFunc(framing, func(other string) bool { return sameName(name, other) })
+}
+
 // headerField names a header in an error; a name that is no token is quoted and cut.
 func headerField(name string) string {
 	const shown = 100

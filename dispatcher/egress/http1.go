@@ -20,6 +20,8 @@ const (
 	atOnce = 16 << 10
 	// keptRequest bounds the buffer that a connection keeps for its next request, in bytes.
 	keptRequest = 4 << 10
+	// sentGrace is how long an answered request may take to have been written.
+	sentGrace = 20 * time.Millisecond
 )
 
 var errLongHeader = errors.New("the header of the answer is too long")
@@ -38,9 +40,9 @@ type http1 struct {
 	request []byte
 	// sent gets what came of writing a request that was not written at once; nil for others.
 	sent chan error
-	// asked: it was used, so that TLS has said what it had to say after its handshake. reused: it was idle, since then.
-	asked, reused bool
-	since         time.Time
+	// reused: it was idle, since then.
+	reused bool
+	since  time.Time
 }
 
 func newHTTP1(conn net.Conn, key string) *http1 {
@@ -87,10 +89,25 @@ func (c *http1) exchange(to destination, header http.Header, t *tries) (*http.Re
 }
 
 // usable tells, of an idle connection, whether its receiver may take another request on it.
-func (c *http1) usable() bool { return !c.asked || c.silent() }
+func (c *http1) usable() bool { return time.Since(c.since) < idleTimeout && c.silent() }
+
+// exhausted tells whether nothing has come after the answer: not what was read together with it, and not what TLS has
+// taken from the system.
+func (c *http1) exhausted() bool {
+	if c.reader.Buffered() > 0 {
+		return false
+	}
+	if c.Conn == net.Conn(c.meter) {
+		return true
+	}
+	if c.SetReadDeadline(time.Unix(1, 0)) != nil { // so that the system is not asked
+		return false
+	}
+	n, err := c.Conn.Read(make([]byte, 1))
+	return n == 0 && isTimeout(err) && c.SetReadDeadline(time.Time{}) == nil
+}
 
 func (c *http1) ask(to destination, header http.Header, t *tries) (*http.Response, error) {
-	c.asked = true
 	if err := c.write(to, header, t.body); err != nil {
 		return nil, err
 	}
@@ -148,7 +165,7 @@ func (c *http1) write(to destination, header http.Header, body []byte) error {
 	return nil
 }
 
-// wholly tells whether the request was written to its end.
+// wholly tells whether the request was written to its end. Who answers has mostly read it, and its writer has to say so yet.
 func (c *http1) wholly() bool {
 	if c.sent == nil {
 		return true
@@ -156,7 +173,7 @@ func (c *http1) wholly() bool {
 	select {
 	case err := <-c.sent:
 		return err == nil
-	default:
+	case <-time.After(sentGrace):
 		return false
 	}
 }
@@ -178,10 +195,13 @@ func (b *http1Body) Read(p []byte) (int, error) {
 
 // Close gives the connection back, or closes it when it is of no more use.
 func (b *http1Body) Close() error {
-	if b.tries.release() && b.whole && !b.last && b.conn.reader.Buffered() == 0 && b.conn.wholly() {
+	switch untouched := b.tries.release(); {
+	case !untouched || !b.whole || !b.conn.wholly():
+		_ = b.conn.meter.Close() // without a last word, which may have to wait
+	case b.last || !b.conn.exhausted():
+		_ = b.conn.Close()
+	default:
 		b.tries.idle.put(b.conn)
-		return nil
 	}
-	_ = b.conn.Close() // the answer stands
-	return nil
+	return nil // the answer stands
 }

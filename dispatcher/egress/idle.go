@@ -1,6 +1,8 @@
 package egress
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,6 +18,8 @@ type idle struct {
 	conns map[string][]*http1
 	total int
 	sweep *time.Timer // set while there are any
+	// closed: no more are kept.
+	closed bool
 }
 
 // take returns a connection to a destination that its receiver has not closed, or nil.
@@ -25,7 +29,7 @@ func (i *idle) take(key string) *http1 {
 		if conn == nil || conn.usable() {
 			return conn
 		}
-		_ = conn.Close()
+		_ = conn.meter.Close() // at once: there may be many, and an attempt waits
 	}
 }
 
@@ -56,15 +60,18 @@ func (i *idle) set(key string, conns []*http1) {
 // put keeps a connection, in the place of any other when there are too many.
 func (i *idle) put(conn *http1) {
 	conn.reused, conn.since = true, time.Now()
-	if other := i.exchange(conn); other != nil {
+	if other := i.swap(conn); other != nil {
 		_ = other.Close()
 	}
 }
 
-// exchange keeps a connection and returns the one that has to go for it, or nil.
-func (i *idle) exchange(conn *http1) (other *http1) {
+// swap keeps a connection and returns the one that has to go for it, or nil.
+func (i *idle) swap(conn *http1) (other *http1) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.closed {
+		return conn
+	}
 	if i.conns == nil {
 		i.conns = make(map[string][]*http1)
 	}
@@ -79,8 +86,10 @@ func (i *idle) exchange(conn *http1) (other *http1) {
 		}
 	}
 	if from != "" {
-		other = i.conns[from][0]
-		i.set(from, i.conns[from][1:])
+		conns := i.conns[from]
+		other = conns[0]
+		conns[0] = nil
+		i.set(from, conns[1:])
 		i.total--
 	}
 	i.conns[conn.key] = append(i.conns[conn.key], conn)
@@ -93,41 +102,55 @@ func (i *idle) exchange(conn *http1) (other *http1) {
 
 // sweepUp closes what was idle for too long, and what its receiver has closed.
 func (i *idle) sweepUp() {
-	i.drop(func(conn *http1) bool { return time.Since(conn.since) >= idleTimeout || !conn.usable() })
+	for _, key := range i.keys() { // one by one, as the system is asked about each connection
+		closeAll(i.remove(key, func(conn *http1) bool { return !conn.usable() }))
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.total == 0 {
+		i.sweep = nil
+	} else {
+		i.sweep.Reset(sweepEvery)
+	}
 }
 
-// close closes all connections.
-func (i *idle) close() { i.drop(func(*http1) bool { return true }) }
+// close closes all connections, and those that are put later.
+func (i *idle) close() {
+	i.mu.Lock()
+	i.closed = true
+	i.mu.Unlock()
+	for _, key := range i.keys() {
+		closeAll(i.remove(key, func(*http1) bool { return true }))
+	}
+}
 
-func (i *idle) drop(which func(*http1) bool) {
-	for _, conn := range i.remove(which) {
+func closeAll(conns []*http1) {
+	for _, conn := range conns {
 		_ = conn.Close()
 	}
 }
 
-func (i *idle) remove(which func(*http1) bool) (gone []*http1) {
+func (i *idle) keys() []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for key, conns := range i.conns {
-		kept := conns[:0]
-		for _, conn := range conns {
-			if which(conn) {
-				gone = append(gone, conn)
-			} else {
-				kept = append(kept, conn)
-			}
+	return slices.Collect(maps.Keys(i.conns))
+}
+
+// remove returns the connections to a destination that are no longer to be kept.
+func (i *idle) remove(key string, which func(*http1) bool) (gone []*http1) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	conns := i.conns[key]
+	kept := conns[:0]
+	for _, conn := range conns {
+		if which(conn) {
+			gone = append(gone, conn)
+		} else {
+			kept = append(kept, conn)
 		}
-		clear(conns[len(kept):])
-		i.set(key, kept)
 	}
+	clear(conns[len(kept):])
+	i.set(key, kept)
 	i.total -= len(gone)
-	switch {
-	case i.sweep == nil:
-	case i.total == 0:
-		i.sweep.Stop()
-		i.sweep = nil
-	default:
-		i.sweep.Reset(sweepEvery)
-	}
 	return gone
 }

@@ -57,3 +57,17 @@ func TestIdleConnectionsEnd(t *testing.T) {
 		}
 	})
 }
+
+// A connection is not used just because it was not yet looked at.
+func TestIdleConnectionsAreNotTakenTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var idle egress.Idle
+		var closed atomic.Int64
+		time.Sleep(egress.SweepEvery / 2)
+		idle.Put(closing{n: &closed}, "http://one.example.com")
+		time.Sleep(egress.IdleTimeout)
+		if idle.Take("http://one.example.com") || closed.Load() != 1 {
+			t.Error("a connection was taken after its time")
+		}
+	})
+}

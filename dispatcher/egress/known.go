@@ -35,37 +35,43 @@ func newDestination(raw string, target *url.URL) destination {
 	}
 }
 
-// known keeps destinations by the text of their URLs: an endpoint's is the same at every attempt, and parsing
-// it costs as much as signing does. What is refused is not kept. Safe for concurrent use; the zero value is empty.
-type known struct {
-	mu           sync.RWMutex
-	destinations map[string]destination
+// bounded keeps values by key, up to some number. Safe for concurrent use; the zero value is empty.
+type bounded[V any] struct {
+	mu     sync.RWMutex
+	values map[string]V
 }
 
-func (k *known) get(raw string) (destination, bool) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	d, ok := k.destinations[raw]
-	return d, ok
+func (b *bounded[V]) get(key string) (V, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	value, ok := b.values[key]
+	return value, ok
 }
 
-// put takes the place of any other when there is none left.
-func (k *known) put(raw string, d destination) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.destinations == nil {
-		k.destinations = make(map[string]destination)
+// put takes the place of any other when there are as many as may be.
+func (b *bounded[V]) put(key string, value V, most int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.values == nil {
+		b.values = make(map[string]V)
 	}
-	if len(k.destinations) >= maxKnown {
-		for other := range k.destinations {
-			delete(k.destinations, other)
+	if len(b.values) >= most {
+		for other := range b.values {
+			delete(b.values, other)
 			break
 		}
 	}
-	k.destinations[raw] = d
+	b.values[key] = value
 }
 
-// destination is parse for attempts.
+func (b *bounded[V]) drop(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.values, key)
+}
+
+// destination is parse for attempts. It keeps what comes of it by the text of the URL: an endpoint's is the same at every
+// attempt, and parsing it costs as much as signing does. What is refused is not kept.
 func (c *Client) destination(raw string) (destination, error) {
 	if d, ok := c.known.get(raw); ok {
 		return d, nil
@@ -75,7 +81,7 @@ func (c *Client) destination(raw string) (destination, error) {
 		return destination{}, err
 	}
 	d := newDestination(raw, target)
-	c.known.put(raw, d)
+	c.known.put(raw, d, maxKnown)
 	return d, nil
 }
 

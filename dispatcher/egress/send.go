@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -58,7 +59,7 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 }
 
 // roundTrip sends the request on a connection of HTTP/1.1 that is idle, or else on a new one. What a receiver speaks
-// who is reached by TLS is known once its connection is there; HTTP/2 is net/http's.
+// who is reached by TLS is known once a connection is there; HTTP/2 is net/http's, which has the connection then.
 func (c *Client) roundTrip(ctx context.Context, to destination, header http.Header, t *tries) (*http.Response, error) {
 	if conn := c.idle.take(to.key); conn != nil {
 		answer, err := conn.exchange(to, header, t)
@@ -68,19 +69,25 @@ func (c *Client) roundTrip(ctx context.Context, to destination, header http.Head
 		t.trace.begin()
 	}
 	ctx = t.within(ctx)
-	if to.url.Scheme == "http" {
-		conn, err := c.dialer.plain(ctx, "tcp", to.address)
-		if err != nil {
-			return nil, err
+	for {
+		if _, known := c.http2.get(to.key); !known {
+			conn, err := c.dialer.dial(ctx, to)
+			if err != nil {
+				return nil, err
+			}
+			if !speaksHTTP2(conn) {
+				return newHTTP1(conn, to.key).exchange(to, header, t)
+			}
+			c.http2.put(to.key, struct{}{}, maxIdle)
+			t.bring(conn)
 		}
-		return newHTTP1(conn, to.key).exchange(to, header, t)
+		// The transport itself: a http.Client would add redirects and cookies.
+		answer, err := c.transport.RoundTrip(newRequest(ctx, to.url, header, t))
+		if !errors.Is(err, errHTTP1) {
+			return answer, err
+		}
+		c.http2.drop(to.key)
 	}
-	// The transport itself: a http.Client would add redirects and cookies.
-	answer, err := c.transport.RoundTrip(newRequest(ctx, to.url, header, t))
-	if conn := t.takeHanded(); conn != nil {
-		return conn.exchange(to, header, t)
-	}
-	return answer, err
 }
 
 // newRequest makes a POST that net/http may repeat when HTTP/2 says that it was not processed.
@@ -93,12 +100,12 @@ func newRequest(ctx context.Context, target *url.URL, header http.Header, tries 
 	return request.WithContext(httptrace.WithClientTrace(ctx, tries.hooks()))
 }
 
-// complete adds our headers to the caller's. It refuses one whose name would stand twice on the wire, in whatever spelling: a
-// receiver might take the other signature.
+// complete adds our headers to the caller's. It refuses one whose name would stand twice on the wire, in whatever spelling, as a
+// receiver might take the other signature, and what would say where the request or the connection ends.
 func (c *Client) complete(header http.Header) bool {
 	names := make([]string, 0, 32) // walked for each name, which is slow in a map
 	for name, values := range header {
-		if len(values) != 1 || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(values[0]) ||
+		if len(values) != 1 || isFraming(name) || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(values[0]) ||
 			slices.ContainsFunc(names, func(other string) bool { return sameName(name, other) }) {
 			return false
 		}

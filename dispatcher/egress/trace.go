@@ -44,7 +44,7 @@ func (t *trace) dialHooks() *httptrace.ClientTrace {
 	}
 }
 
-// begin is called a second time when a stale connection was found out: start over.
+// begin starts over, as when a stale connection was found out.
 func (t *trace) begin() { t.update(func(p *progress) { *p = progress{} }) }
 
 func (t *trace) gotConn(reused bool) { t.update(func(p *progress) { p.gotConn(reused) }) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -13,9 +14,8 @@ import (
 	"go.smobi.com/outhook/dispatcher/webhook"
 )
 
-// net/http repeats a request that HTTP/2 says was not processed, or whose idle
-// connection broke, for as long as the context lasts, without a pause, and on as
-// many connections as it takes. An attempt may cost a receiver no more than this.
+// net/http repeats a request that HTTP/2 says was not processed for as long as the context lasts, without a
+// pause, and on as many connections as it takes. An attempt may cost a receiver no more than this.
 //
 // There are more dials than posts because a dial may be for nothing: when more
 // attempts than a connection has streams begin at once, others may be faster to
@@ -51,29 +51,30 @@ type tries struct {
 	mu           sync.Mutex
 	posts, dials int
 	refused      bool
-	// late: the deadline has passed. halted: nothing more may be begun, for whatever reason. ended: the attempt is over.
-	late, halted, ended bool
-	stuck               *time.Timer
-	using               *meter
+	// late: the deadline has passed. halted: nothing more may be begun, for whatever reason.
+	late, halted bool
+	stuck        *time.Timer
+	using        *meter
 	// alone: nobody else uses that connection.
 	alone bool
-	// handed is a connection of HTTP/1.1 that was dialled for the attempt, until it is taken.
-	handed *http1
+	// opened is a connection of HTTP/2 that the attempt has dialled, until net/http takes it.
+	opened net.Conn
 	// cancel ends dials, and what net/http does; nil while neither was begun.
 	cancel context.CancelFunc
 }
 
 type triesKey struct{}
 
-// admitDial returns a context for a dial of the attempt that ctx belongs to, or
-// errSpent. A dial that belongs to none is bounded by ctx alone.
+func triesOf(ctx context.Context) *tries { return ctx.Value(triesKey{}).(*tries) }
+
+// admitDial returns a context for a dial of the attempt that ctx belongs to, or errSpent.
 func admitDial(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	t, ok := ctx.Value(triesKey{}).(*tries)
-	if !ok {
-		return ctx, func() {}, nil
-	}
+	t := triesOf(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.halted {
+		return nil, nil, errSpent
+	}
 	if t.dials == maxDials || t.posts >= maxPosts {
 		t.refused = true
 		return nil, nil, errSpent
@@ -98,9 +99,18 @@ func (t *tries) within(ctx context.Context) context.Context {
 // hooks are for attempts by way of net/http; a dial has more.
 func (t *tries) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn:              func(string) { t.trace.begin() },
+		GetConn:              t.get,
 		GotConn:              t.got,
 		GotFirstResponseByte: t.trace.firstByte,
+	}
+}
+
+// get is called as net/http begins to look for a connection, for a second time when it found a stale one.
+func (t *tries) get(string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.opened == nil { // else what was seen of its dial counts
+		t.trace.begin()
 	}
 }
 
@@ -116,11 +126,12 @@ func (t *tries) got(info httptrace.GotConnInfo) {
 	t.trace.gotConn(info.Reused)
 }
 
-// take is got for a connection of HTTP/1.1. It refuses when the attempt is over.
+// take is got for a connection of HTTP/1.1. It refuses when the attempt may send no more.
 func (t *tries) take(c *http1) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.halted {
+	if t.halted || t.posts == maxPosts {
+		t.refused = t.refused || !t.halted
 		return false
 	}
 	t.posts++
@@ -138,26 +149,20 @@ func (t *tries) release() bool {
 	return !t.halted
 }
 
-// hand gives the attempt a connection of HTTP/1.1 that was dialled for it.
-func (t *tries) hand(c *http1) {
-	t.mu.Lock()
-	wanted := !t.ended && t.handed == nil
-	if wanted {
-		t.handed = c
-	}
-	t.mu.Unlock()
-	if !wanted {
-		t.idle.put(c)
-	}
-}
-
-// takeHanded returns what was handed to the attempt, or nil.
-func (t *tries) takeHanded() *http1 {
+// bring keeps a connection of HTTP/2 that the attempt has dialled, for net/http.
+func (t *tries) bring(conn net.Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c := t.handed
-	t.handed = nil
-	return c
+	t.opened = conn
+}
+
+// takeOpened returns it, once.
+func (t *tries) takeOpened() net.Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	conn := t.opened
+	t.opened = nil
+	return conn
 }
 
 // mayRepeat tells whether a connection that had been idle was found to be dead: not one byte of an answer came.
@@ -213,12 +218,15 @@ func (t *tries) reasonOf(ctx context.Context, err error, reached progress) webho
 func (t *tries) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ended = true
 	if t.stuck != nil {
 		t.stuck.Stop()
 	}
-	if t.cancel != nil {
+	if t.halted = true; t.cancel != nil {
 		t.cancel()
+	}
+	if t.opened != nil { // net/http had another
+		_ = meterOf(t.opened).Close()
+		t.opened = nil
 	}
 	t.use(nil, false)
 }

@@ -109,6 +109,9 @@ func TestHeadersThatWouldStandTwiceAreNotSent(t *testing.T) {
 		func(h http.Header) { h.Add("Webhook-Signature", "v1,b3RoZXI=") },
 		func(h http.Header) { h["Webhook-Signature"] = nil },
 		func(h http.Header) { h["X-A"], h["x_a"] = []string{"1"}, []string{"2"} },
+		func(h http.Header) { h["Host"] = []string{"other.example.com"} },
+		func(h http.Header) { h["content-length"] = []string{"2"} },
+		func(h http.Header) { h["Transfer_Encoding"] = []string{"chunked"} },
 	} {
 		sent := onWire(t, func(url string) webhook.Request {
 			request := signed(url)
