@@ -91,3 +91,16 @@ func EndsByDeadline() (using, used bool) {
 	}
 	return meet(func(*tries) {}), meet(func(t *tries) { t.release() })
 }
+
+// Posts answers how many connections of HTTP/1.1 an attempt may use, one after the other.
+func Posts() (n int) {
+	conn, other := net.Pipe()
+	defer conn.Close()
+	defer other.Close()
+	t := &tries{}
+	defer t.end()
+	for n < 100 && t.take(newHTTP1(newMeter(conn), "")) {
+		n++
+	}
+	return n
+}

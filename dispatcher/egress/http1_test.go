@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -143,6 +144,30 @@ func TestAReceiverMayChangeItsProtocol(t *testing.T) {
 	}
 }
 
+// Attempts that begin at once dial one each, and net/http may have use for fewer.
+func TestConnectionsOfHTTP2ThatAreNotUsedAreClosed(t *testing.T) {
+	a := newAuthority(t)
+	url := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*a.cert}}, true, func(http.ResponseWriter, *http.Request) {})
+	count := newCounted()
+	client := newClient(t, a.trusting().WithWatch(count.watch))
+	const attempts = 50
+	results := make(chan webhook.Response)
+	for range attempts {
+		go func() { results <- client.Send(t.Context(), post(url)) }()
+	}
+	for range attempts {
+		if got := <-results; got.Status != 200 {
+			t.Errorf("got %+v", got)
+		}
+	}
+	// A dial of net/http may end after its attempt, and is kept for the next.
+	for deadline := time.Now().Add(patience); count.openTo(strings.TrimPrefix(url, "https://")) > 0; time.Sleep(10 * time.Millisecond) {
+		if client.Close(); time.Now().After(deadline) {
+			t.Fatal("a connection is left")
+		}
+	}
+}
+
 // Close is for what is idle later, too.
 func TestNothingIsKeptAfterClose(t *testing.T) {
 	arrived, answer := make(chan struct{}), make(chan struct{})
@@ -211,7 +236,14 @@ func TestConnectionsAreReusedAfterLargePayloads(t *testing.T) {
 			t.Errorf("%d bytes: %+v", size, got)
 		}
 	}
-	if n := server.count(t); n > 2 { // the answer may be there before the writer has noted its own end
+	for range 100 { // who answers has read it, although its writer may have to say so yet
+		request := post(server.url("127.0.0.1"))
+		request.Body = make([]byte, 64<<10)
+		if got := send(t, client, request); got.Status != 200 {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if n := server.count(t); n > 3 {
 		t.Errorf("%d connections", n)
 	}
 }
@@ -303,5 +335,12 @@ func TestDeadlinesEndOnlyTheirOwn(t *testing.T) {
 func TestDeadlinesLeaveWhatWasGivenBack(t *testing.T) {
 	if before, after := egress.EndsByDeadline(); !before || after {
 		t.Errorf("a deadline ended the connection in use: %v, and the one given back: %v", before, after)
+	}
+}
+
+// Whatever becomes of its connections, an attempt is two posts at most.
+func TestAThirdPostIsRefused(t *testing.T) {
+	if n := egress.Posts(); n != 2 {
+		t.Errorf("%d posts, want 2", n)
 	}
 }
