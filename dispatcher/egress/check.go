@@ -101,9 +101,8 @@ func (c *Client) look(ctx context.Context, target *url.URL) look {
 // probe makes a transport for one connection, which is watched. Without a cache
 // of sessions: a resumed one would show the certificate of an earlier connection.
 func (c *Client) probe(watch *watcher) *http.Transport {
-	d := dialer{guard: c.guard}
 	transport := newTransport(func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := d.open(ctx, network, address)
+		conn, err := c.dialer.open(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}

@@ -99,12 +99,11 @@ func isReserved(name string) bool {
 		}
 	}
 	switch name {
-	case "host", "cookie", "user-agent", // ours
-		"connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", // hop-by-hop
-		"accept-encoding", "expect": // would change how the request or its answer travels
+	case "cookie", "user-agent", // ours
+		"http2-settings", "accept-encoding": // would change how the request or its answer travels
 		return true
 	}
-	return false
+	return isFraming(name)
 }
 
 // framing are the names by which a message says where it ends, whose it is and what becomes of its connection (RFC 9112,

@@ -69,6 +69,16 @@ func sendContext(t testing.TB, ctx context.Context, c *egress.Client, r webhook.
 	}
 }
 
+// eventually waits until something holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
+
 // post is a request as the dispatcher makes them.
 func post(url string) webhook.Request {
 	return webhook.Request{

@@ -161,11 +161,10 @@ func TestConnectionsOfHTTP2ThatAreNotUsedAreClosed(t *testing.T) {
 		}
 	}
 	// A dial of net/http may end after its attempt, and is kept for the next.
-	for deadline := time.Now().Add(patience); count.openTo(strings.TrimPrefix(url, "https://")) > 0; time.Sleep(10 * time.Millisecond) {
-		if client.Close(); time.Now().After(deadline) {
-			t.Fatal("a connection is left")
-		}
-	}
+	eventually(t, "no connection is left", func() bool {
+		client.Close()
+		return count.openTo(strings.TrimPrefix(url, "https://")) == 0
+	})
 }
 
 // Close is for what is idle later, too.
@@ -197,11 +196,7 @@ func TestClosedIdleConnectionsAreGivenUp(t *testing.T) {
 	if got := send(t, client, post(server.url("127.0.0.1"))); got.Status != 200 || client.Idle() != 1 {
 		t.Fatalf("%+v, %d idle", got, client.Idle())
 	}
-	for deadline := time.Now().Add(patience); client.Idle() != 0; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it is still kept")
-		}
-	}
+	eventually(t, "it is not kept", func() bool { return client.Idle() == 0 })
 }
 
 // A receiver may answer without having read: its answer counts, its connection is of no more use.

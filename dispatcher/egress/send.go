@@ -43,7 +43,7 @@ func (c *Client) attempt(ctx context.Context, r webhook.Request) webhook.Respons
 	if ctx.Err() != nil {
 		return webhook.Response{Reason: reasonOf(ctx, ctx.Err(), progress{})}
 	}
-	tries := &tries{until: time.Now().Add(timeout), body: r.Body, to: to, idle: &c.idle}
+	tries := &tries{until: time.Now().Add(timeout), body: r.Body, idle: &c.idle}
 	defer tries.end()
 	defer time.AfterFunc(timeout, tries.expire).Stop()
 	defer context.AfterFunc(ctx, tries.halt)()

@@ -44,7 +44,6 @@ var errSpent = errors.New("the request was sent as often as it may be")
 type tries struct {
 	until time.Time
 	body  []byte
-	to    destination
 	idle  *idle
 	trace trace
 
@@ -221,9 +220,7 @@ func (t *tries) end() {
 	if t.stuck != nil {
 		t.stuck.Stop()
 	}
-	if t.halted = true; t.cancel != nil {
-		t.cancel()
-	}
+	t.stop()
 	if t.opened != nil { // net/http had another
 		_ = meterOf(t.opened).Close()
 		t.opened = nil

@@ -51,12 +51,14 @@ end
 
 local became = {}
 for i = 12, #ARGV, 3 do became[#became + 1] = reopen(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1') end
-if #sent > 0 then redis.call('ZREM', KEYS[6], unpack(sent)) end
-if #sent > 0 and job ~= '' then
-  local account = beside('c') .. ':' .. job
-  redis.call('HSET', account, 'v', '1')
-  redis.call('HINCRBY', account, 'sent', #sent)
-  redis.call('PEXPIRE', account, ARGV[11])
+if #sent > 0 then
+  redis.call('ZREM', KEYS[6], unpack(sent))
+  if job ~= '' then
+    local account = beside('c') .. ':' .. job
+    redis.call('HSET', account, 'v', '1')
+    redis.call('HINCRBY', account, 'sent', #sent)
+    redis.call('PEXPIRE', account, ARGV[11])
+  end
 end
 if not moved then return {became, {}, {}} end
 local runs = release(ep)
